@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Endpoints: what a program writes to name a service. Grammar (docs/endpoints.md):
+ *
+ *     endpoint = [key-name "@"] where ["@" interface]
+ *     where    = host ":" port | "[" v6 "]" ":" port | v6 "." port | v4 ":" port | "unix:" path | "fd:" number
+ *
+ * port is a number or a service name of services(5). "unix:@name" is the abstract name space.
+ */
+#ifndef ENDPOINT_ENDPOINT_H
+#define ENDPOINT_ENDPOINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hawser/hawser.h>
+
+#include "layer/layer.h"
+
+enum endpoint_kind { ENDPOINT_HOST, ENDPOINT_ADDRESS, ENDPOINT_UNIX, ENDPOINT_FD };
+
+struct endpoint {
+    enum endpoint_kind kind;
+    char key_name[56];   /* "" when none was given */
+    char host[256];      /* HOST: the name */
+    uint16_t port;       /* HOST and ADDRESS */
+    struct layer_address address; /* ADDRESS and UNIX */
+    int fd;              /* FD */
+    char interface[32];  /* "" when none */
+};
+
+/* reason says what is wrong and where. -HAWSER_EENDPOINT */
+int endpoint_parse(const char *text, struct endpoint *ret_endpoint, char *reason, size_t reason_size);
+/* The canonical form; parsing it gives the same endpoint. snprintf's result. */
+int endpoint_print(const struct endpoint *endpoint, char *text, size_t size);
+/* "192.0.2.1:80", "[2001:db8::1]:80", "[fe80::1%eth0]:80", a unix path. */
+int endpoint_print_address(const struct layer_address *address, char *text, size_t size);
+
+/* Resolves a host name to addresses: /etc/hosts, then A and AAAA by libunbound on the context's loop, resolv.conf
+ * honoured. answered() runs from dispatch: code 0 with addresses (IPv6 and IPv4 taking turns, the first listed first),
+ * or -HAWSER_ERESOLVE, -ETIMEDOUT with a reason. */
+struct resolution;
+typedef void (*resolution_fn)(void *user, int code, const struct layer_address *addresses, size_t count,
+                              const char *reason);
+int resolve(hawser_context *context, const char *host, uint16_t port, int64_t timeout_us, resolution_fn answered,
+            void *user, struct resolution **ret_resolution);
+void resolution_cancel(struct resolution *resolution); /* not after answered() */
+
+#endif

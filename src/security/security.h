@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who we are, whom we believe, and what is remembered of it: identities, trust rules, keys of first use, tickets, the
+ * store against replayed early data.
+ */
+#ifndef SECURITY_SECURITY_H
+#define SECURITY_SECURITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <gnutls/gnutls.h>
+#include <hawser/hawser.h>
+
+#define KEY_NAME_SIZE 56 /* "hk-", 52 letters, NUL */
+
+/* The name of a public key: "hk-" and the lower-case base32 (RFC 4648, no padding) of the SHA-256 of its SPKI. */
+int key_name_of(const uint8_t *spki, size_t spki_size, char ret_name[KEY_NAME_SIZE]);
+bool key_name_valid(const char *name);
+
+/* A rule of whom to believe, from "pki", "key=hk-...", "tofu", "any" or several of them with commas (any one suffices; the
+ * strongest that holds is reported). */
+struct trust;
+int trust_new(hawser_context *context, const char *rule, const char *anchors_file, struct trust **ret_trust);
+void trust_free(struct trust *trust);
+bool trust_pins_key(const struct trust *trust); /* only key= rules */
+bool trust_is_any(const struct trust *trust);   /* accepts unverified peers: is said aloud */
+
+/* What TLS needs to know; owned by an association or a listener, outlives its layers. */
+struct tls_config {
+    hawser_identity *identity;
+    struct trust *trust;
+    hawser_verification min_verification;
+    const char *server_name; /* the host name to ask for and to verify; NULL: an address, or accepting */
+    const char *service;     /* what first-use keys and tickets are filed under: "example.org:4433"; NULL: none */
+    const char *alpn[4];     /* offered, in order; NULL-ended. The first is "hawser/1" */
+    bool require_alpn;       /* fail unless one of them is agreed */
+    bool early_data;         /* offer or accept it */
+    bool present_certificate; /* a client shows its identity to any server, not only to a pinned one */
+};
+
+/*
+ * Checks the peer of a finished handshake against config. 0, or -HAWSER_EUNVERIFIED, _EKEYWRONG, _EKEYCHANGED (both keys are
+ * named in reason), _EWEAK. Remembers a key at first use. Fills in verification and name.
+ */
+int trust_verify(const struct tls_config *config, gnutls_session_t session, bool is_server, char *ret_name,
+                 size_t name_size, hawser_verification *ret_verification, char *reason, size_t reason_size);
+
+/* Tickets, one file a service under STATE/tickets, mode 0600, written to a temporary name and renamed; a ticket is taken
+ * out when it is used, since using one twice links connections and invites replay refusals. At most 1,024 are kept. */
+struct ticket {
+    uint8_t *session; /* GnuTLS session data */
+    size_t session_size;
+    char alpn[64];
+    char key_name[KEY_NAME_SIZE]; /* the server it is for: checked against the trust rule before use */
+    char name[256];
+    hawser_verification verification;
+    uint64_t max_early_data; /* 0: none */
+    int64_t expires;         /* CLOCK_REALTIME seconds */
+    bool fast_open_worked;
+};
+int ticket_save(hawser_context *context, const char *service, const struct ticket *ticket);
+int ticket_take(hawser_context *context, const char *service, struct ticket *ret_ticket); /* -ENOENT */
+void ticket_clear(struct ticket *ticket);
+
+/* What is remembered of TCP Fast Open on this network towards a service (worked, or timed out: then not again). */
+enum fast_open_memory { FAST_OPEN_UNKNOWN, FAST_OPEN_WORKED, FAST_OPEN_BROKEN };
+enum fast_open_memory fast_open_recall(hawser_context *context, const char *service);
+void fast_open_remember(hawser_context *context, const char *service, enum fast_open_memory memory);
+
+/* The credentials of an identity: raw public key and self-signed X.509, and a chain when one was set. */
+int identity_credentials(hawser_identity *identity, gnutls_certificate_credentials_t *ret_credentials);
+const uint8_t *identity_spki(const hawser_identity *identity, size_t *ret_size);
+
+/* Server's keys: the ticket key and the replay store of the context, or of its hawser_shared. */
+const gnutls_datum_t *security_ticket_key(hawser_context *context);
+gnutls_anti_replay_t security_anti_replay(hawser_context *context);
+
+/* Associations by the opener's nonce and key, so that a second HELLO is recognised in any context of a hawser_shared.
+ * 0: noted, -EEXIST: being served already. */
+int security_nonce_add(hawser_context *context, const uint8_t nonce[16], const char *key_name);
+void security_nonce_remove(hawser_context *context, const uint8_t nonce[16], const char *key_name);
+
+#endif
