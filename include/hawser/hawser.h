@@ -327,6 +327,8 @@ typedef struct hawser_message_options {
     bool safely_replayable; /* may be delivered twice; may travel as early data (RFC 9622 safelyReplayable) */
     bool want_sent;        /* raise HAWSER_SENT when the last byte left for the network */
     hawser_message_id reply_to; /* id of a received message that this one answers */
+    const void *prefix;         /* bytes that go before the data, copied; for a header before lent data or a file */
+    size_t prefix_size;
     void (*release)(void *data, size_t size, void *user); /* lends data: untouched until this runs, when the message is settled */
     void *release_user;
 } hawser_message_options;
@@ -392,7 +394,8 @@ HAWSER_API int hawser_take_into(hawser_association *association, hawser_message_
 /* Into a descriptor, which is duplicated, by pwrite from offset on. */
 HAWSER_API int hawser_take_file(hawser_association *association, hawser_message_id id, int fd, uint64_t offset);
 HAWSER_API int hawser_take_parts(hawser_association *association, hawser_message_id id); /* in order, by HAWSER_PART */
-/* The sender's outcome is HAWSER_SEND_FAILED with -HAWSER_EREFUSED and this reason. */
+/* Also inside HAWSER_RECEIVED, and for a message that is being taken in parts or into a file. The sender's outcome is
+ * HAWSER_SEND_FAILED with -HAWSER_EREFUSED and this reason. */
 HAWSER_API int hawser_refuse(hawser_association *association, hawser_message_id id, const char *reason);
 
 /* ------------------------------------------------------------------------------------------------------------- streams */
