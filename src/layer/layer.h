@@ -13,11 +13,12 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <hawser/hawser.h>
 
 struct layer;
-struct tls_config; /* security/tls_config.h */
+struct tls_config; /* security/security.h */
 
 enum layer_flags { /* what a layer adds; a stack's flags are found by walking it */
     LAYER_BYTES = 1 << 0,      /* an ordered, reliable byte sequence */
@@ -51,7 +52,9 @@ struct layer_peer {
     char name[256];    /* the name that was verified, or "" */
     hawser_verification verification;
     const char *alpn; /* "" when none was chosen */
-    bool resumed, early_accepted, fast_open;
+    bool resumed, early_accepted;
+    bool fast_open;      /* data in the SYN was acknowledged */
+    bool fast_open_lost; /* the SYN with data had to be sent again: not to be used again on this network */
     unsigned round_trips; /* completed before the first byte of ours could leave: 0, 1, 2 */
 };
 
@@ -88,6 +91,9 @@ struct layer_type {
     /* Gives bytes: how many, 0 at the clean end, -EAGAIN: ready(LAYER_READABLE) follows, other: dead. On the
      * accepting side early data comes from here before establish() is done. */
     ssize_t (*receive)(struct layer *layer, void *buffer, size_t size);
+    /* The same for several pieces in one system call; NULL: the layer cannot have tls above it. */
+    ssize_t (*sendv)(struct layer *layer, const struct iovec *pieces, unsigned count);
+    ssize_t (*receivev)(struct layer *layer, const struct iovec *pieces, unsigned count);
     /* Bytes of early data that send() would take now; 0: none. NULL: never any. */
     size_t (*early_room)(struct layer *layer);
     /* Tells the peer that we send no more (close_notify, FIN). 0, or -EAGAIN: call again when writable. */
@@ -96,7 +102,8 @@ struct layer_type {
     void (*peer)(struct layer *layer, struct layer_peer *peer);                   /* adds what it knows */
     int (*export_key)(struct layer *layer, const char *label, uint8_t *key, size_t size); /* NULL: cannot */
     int (*rekey)(struct layer *layer);                                            /* new keys for sending; NULL: cannot */
-    /* Moves to another context's loop: detach() leaves the old, attach() joins the new. */
+    /* Moves to another context's loop: detach() leaves the old, attach() joins the new. What was ready before is not told
+     * again: the user goes on receiving and sending, until -EAGAIN, by itself. */
     void (*detach)(struct layer *layer);
     int (*attach)(struct layer *layer, hawser_context *context);
     void (*destroy)(struct layer *layer); /* without a word to the peer beyond what the system says; frees */
@@ -109,10 +116,10 @@ struct layer {
     /* Set by whoever holds the top; layers between pass it up. Called from the loop only. May destroy the stack. */
     void (*ready)(struct layer *layer, unsigned ready);
     void *user;
-    struct layer_error error;
+    struct layer_error *error; /* NULL until it failed, since thousands of layers are idle and well */
 };
 
-/* Notes why a layer failed and returns code. */
+/* Notes why a layer failed and returns code. The first reason stays. */
 int layer_fail(struct layer *layer, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The error of the layer that failed, searched from the top; code 0 when none did. */
 const struct layer_error *layer_error(const struct layer *top);
@@ -145,8 +152,8 @@ struct acceptor_config {
     void *user;
 };
 int acceptor_new(hawser_context *context, const struct acceptor_config *config, struct acceptor **ret_acceptor);
-/* Stops and starts taking connections: they wait in the kernel's queue meanwhile. On EMFILE the acceptor pauses itself,
- * says so in the log, and tries again when a descriptor of this context was closed, or after 100 ms. */
+/* Stops and starts taking connections: they wait in the kernel's queue meanwhile. When descriptors or memory run out the
+ * acceptor pauses itself, says so in the log, and tries again after 100 ms. */
 void acceptor_pause(struct acceptor *acceptor, bool pause);
 int acceptor_descriptor(const struct acceptor *acceptor);
 void acceptor_destroy(struct acceptor *acceptor); /* removes a unix socket's file that it made */

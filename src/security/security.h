@@ -23,6 +23,8 @@ bool key_name_valid(const char *name);
  * strongest that holds is reported). */
 struct trust;
 int trust_new(hawser_context *context, const char *rule, const char *anchors_file, struct trust **ret_trust);
+/* Only looks at a rule: 0, or -HAWSER_ETRUST with what is wrong in reason. trust_new() says the same in the log. */
+int trust_check(const char *rule, char *reason, size_t reason_size);
 void trust_free(struct trust *trust);
 bool trust_pins_key(const struct trust *trust); /* only key= rules */
 bool trust_is_any(const struct trust *trust);   /* accepts unverified peers: is said aloud */
@@ -32,7 +34,7 @@ struct tls_config {
     hawser_identity *identity;
     struct trust *trust;
     hawser_verification min_verification;
-    const char *server_name; /* the host name to ask for and to verify; NULL: an address, or accepting */
+    const char *server_name; /* the host name to ask for and to verify; a literal address is verified, not asked for; NULL: none */
     const char *service;     /* what first-use keys and tickets are filed under: "example.org:4433"; NULL: none */
     const char *alpn[4];     /* offered, in order; NULL-ended. The first is "hawser/1" */
     bool require_alpn;       /* fail unless one of them is agreed */
