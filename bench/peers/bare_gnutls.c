@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TLS 1.3 by GnuTLS over epoll, coalesced into full records: the limit for anything that does TLS with GnuTLS. Written
  * the usual way: gnutls_transport_set_int(), gnutls_record_send() and gnutls_record_recv(). */
 #include "stream.h"

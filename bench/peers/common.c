@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "common.h"
 
 #include <errno.h>
@@ -233,11 +234,22 @@ static int64_t memory_bytes(void)
     return (int64_t)kib * 1024;
 }
 
-void reading_take(struct reading *r)
+static void reading_take(struct reading *r)
 {
-    r->memory = memory_bytes();
     getrusage(RUSAGE_SELF, &r->usage);
     r->time_ns = now_ns();
+}
+
+void window_open(struct window *w)
+{
+    w->from.memory = memory_bytes();
+    reading_take(&w->from);
+}
+
+void window_close(struct window *w)
+{
+    reading_take(&w->to);
+    w->to.memory = memory_bytes();
 }
 
 static long long span_us(struct timeval from, struct timeval to)

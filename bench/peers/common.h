@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What every measured program shares: one command line, one window, one way to print. The contract is in ../README.md. */
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
@@ -80,7 +81,9 @@ _Noreturn void unsupported(const char *reason);
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 int64_t now_ns(void);
-void reading_take(struct reading *r);
+/* Reading the memory costs some 100 us of CPU: at either end it is done outside the window. */
+void window_open(struct window *w);
+void window_close(struct window *w);
 void result_print(const struct options *o, const struct window *w, struct samples *s);
 
 void samples_init(struct samples *s);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Makes keys and certificates in a directory, once for all measured programs: Ed25519 for GnuTLS (as raw public keys and as
  * self-signed certificates), P-256 for nng, whose mbedTLS knows no Ed25519. */
 #include "common.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Plain TCP, coalesced by hand: what the machine can do when nobody asks for security. */
 #include "stream.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Messages over a byte stream, as a careful programmer writes it by hand: epoll, a 4-byte length before each message,
  * small messages coalesced, large ones read and written where they lie. Shared by raw TCP and GnuTLS. */
 #ifndef BENCH_STREAM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "stream.h"
 
 #include <stdlib.h>
@@ -161,17 +162,17 @@ static void open_until(struct client *client, unsigned until)
     }
 }
 
-static void window_open(struct client *client)
+static void measure_begin(struct client *client)
 {
     synchronize(client);
     client->messages = client->resumed = client->samples.count = 0;
-    reading_take(&client->window.from);
+    window_open(&client->window);
 }
 
-static void window_close(struct client *client)
+static void measure_end(struct client *client)
 {
     synchronize(client);
-    reading_take(&client->window.to);
+    window_close(&client->window);
     client->window.counts = (struct counts){client->messages, client->resumed};
     result_print(client->options, &client->window, &client->samples);
 }
@@ -181,9 +182,9 @@ static void run_idle(struct client *client)
     unsigned n = client->options->connections;
 
     open_until(client, n >= 50 ? n / 50 : 1);
-    window_open(client);
+    measure_begin(client);
     open_until(client, n);
-    window_close(client);
+    measure_end(client);
 }
 
 static void run_paced(struct client *client, void (*work)(struct client *))
@@ -192,10 +193,10 @@ static void run_paced(struct client *client, void (*work)(struct client *))
 
     pace_start_warm(&client->pace, o);
     work(client);
-    window_open(client);
+    measure_begin(client);
     pace_start(&client->pace, o, what_is(o, "oneway") ? o->size : 64 << 10);
     work(client);
-    window_close(client);
+    measure_end(client);
 }
 
 static void run(struct client *client)

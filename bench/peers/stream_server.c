@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "stream.h"
 
 #include <stdlib.h>
@@ -19,9 +20,9 @@ static void on_sync(struct server *server, struct conn *c, const uint8_t *data, 
     server->control = c;
     if (++server->syncs == 1) {
         server->before = server->counts;
-        reading_take(&w->from);
+        window_open(w);
     } else {
-        reading_take(&w->to);
+        window_close(w);
         w->counts.messages = server->counts.messages - server->before.messages;
         w->counts.resumed = server->counts.resumed - server->before.resumed;
     }
