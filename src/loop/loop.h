@@ -48,10 +48,16 @@ struct loop_job {
 /* 0, -ECHILD after fork(); public calls begin with it. */
 int loop_check(const hawser_context *context);
 
-int64_t loop_now(const hawser_context *context);      /* as of this dispatch */
-int64_t loop_clock(void);                             /* CLOCK_BOOTTIME, microseconds */
-const struct memory *loop_memory(hawser_context *context); /* keeps a few large blocks for reuse; bounded */
-uint8_t *loop_scratch(hawser_context *context, size_t *ret_size); /* shared working space, at least 128 KiB; valid until the caller returns to the loop */
+int64_t loop_now(const hawser_context *context); /* as of this dispatch; outside of one, the clock */
+int64_t loop_clock(void);                        /* CLOCK_BOOTTIME, microseconds */
+/* Keeps a few large blocks for reuse; bounded. May be used from any thread. What outlives the context (a message that a
+ * program keeps) holds a reference of its own. */
+const struct memory *loop_memory(hawser_context *context);
+const struct memory *loop_memory_ref(const struct memory *memory); /* from any thread */
+void loop_memory_unref(const struct memory *memory);               /* from any thread */
+uint8_t *
+loop_scratch(hawser_context *context,
+             size_t *ret_size); /* shared working space, at least 128 KiB; valid until the caller returns to the loop */
 const char *loop_state_dir(const hawser_context *context); /* "" : keep nothing */
 hawser_shared *loop_shared(const hawser_context *context); /* NULL: none */
 bool loop_dispatching(const hawser_context *context);
@@ -59,26 +65,29 @@ bool loop_dispatching(const hawser_context *context);
 /* events: EPOLLIN, EPOLLOUT or both; EPOLLET is added. -ENOSPC, -ENOMEM, -EPERM (a regular file). */
 int loop_io_add(hawser_context *context, struct loop_io *io, int fd, uint32_t events,
                 void (*ready)(struct loop_io *io, uint32_t events));
-void loop_io_remove(hawser_context *context, struct loop_io *io); /* before the descriptor is closed; also inside ready() of any */
+void loop_io_remove(hawser_context *context,
+                    struct loop_io *io); /* before the descriptor is closed; also inside ready() of any */
 
 void loop_timer_init(struct loop_timer *timer, void (*fire)(struct loop_timer *timer, int64_t now));
 int loop_timer_set(hawser_context *context, struct loop_timer *timer, int64_t due); /* also moves it */
 void loop_timer_clear(hawser_context *context, struct loop_timer *timer);
 
 void loop_deferred_init(struct loop_deferred *deferred, void (*run)(struct loop_deferred *deferred));
-void loop_defer(hawser_context *context, struct loop_deferred *deferred); /* nothing when it is deferred already */
+void loop_defer(hawser_context *context, struct loop_deferred *deferred);      /* nothing when it is deferred already */
 void loop_defer_next(hawser_context *context, struct loop_deferred *deferred); /* for the next dispatch */
 void loop_undefer(struct loop_deferred *deferred);
 
-void loop_job_start(hawser_context *context, struct loop_job *job);
-/* Waits for a job that runs and takes it back; its done() is not called. */
+void loop_job_init(struct loop_job *job, void (*work)(struct loop_job *job), void (*done)(struct loop_job *job));
+void loop_job_start(hawser_context *context, struct loop_job *job); /* nothing when it is under way */
+/* Waits for a job that runs and takes it back; its done() is not called. Nothing when it is not under way. */
 void loop_job_cancel(hawser_context *context, struct loop_job *job);
 
-/* hawser_run() returns when this count falls to 0. Associations and listeners hold the loop while they are open. */
+/* hawser_run() returns when this count is 0. Associations and listeners hold the loop while they are open. */
 void loop_hold(hawser_context *context);
 void loop_release(hawser_context *context);
 
-/* What other parts keep for a context (associations, tickets, the resolver); released in reverse order at its end. */
+/* What other parts keep for a context (associations, tickets, the resolver); released at its end in this order: who uses
+ * another goes first. */
 enum loop_part { LOOP_PART_ASSOCIATIONS, LOOP_PART_SECURITY, LOOP_PART_RESOLVER, LOOP_PART_COUNT };
 void *loop_part(const hawser_context *context, enum loop_part part);
 void loop_set_part(hawser_context *context, enum loop_part part, void *value, void (*release)(void *value));
