@@ -48,7 +48,7 @@ static size_t class_of(size_t size)
 {
     size_t step = (size_t)1 << (sizeof(size_t) * 8 - 3 - (size_t)__builtin_clzl(size));
 
-    return size > SIZE_MAX - step ? size : (size + step - 1) & ~(step - 1);
+    return (size + step - 1) & ~(step - 1);
 }
 
 static struct kept remove_at(struct cache *cache, size_t index)
@@ -84,6 +84,8 @@ static void *cache_allocate(const struct memory *memory, size_t size)
 
     if (size < LARGE_MIN)
         return malloc(size ? size : 1);
+    if (size > PTRDIFF_MAX)
+        return NULL; /* no such object can be; its class could overflow */
     class = class_of(size);
     block = find_kept(cache, class);
     return block ? block : malloc(class);

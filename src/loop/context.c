@@ -146,6 +146,8 @@ int hawser_context_new(const hawser_context_options *options, hawser_context **r
         context_free(context);
         return r;
     }
+    if (context->options.shared)
+        hawser_shared_ref(context->options.shared);
     *ret_context = context;
     return 0;
 }
@@ -165,6 +167,8 @@ hawser_context *hawser_context_unref(hawser_context *context)
     for (size_t i = 0; i < LOOP_PART_COUNT; i++)
         if (context->parts[i].release)
             context->parts[i].release(context->parts[i].value);
+    if (context->options.shared)
+        hawser_shared_unref(context->options.shared);
     context_free(context);
     return NULL;
 }
