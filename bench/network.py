@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private network for the measurements: loopback with cubic, and a slow link to a second namespace."""
+import os
+import socket
+import subprocess
+import sys
+import time
+
+from pairs import Process
+
+INSIDE = "--inside"
+RATE_BITS = 100_000_000
+DELAY_US = 10_000
+QUEUE_BYTES = RATE_BITS // 8 * 2 * DELAY_US // 1_000_000  # one bandwidth-delay product
+
+
+def enter(argv):
+    """Starts this program again inside a new network namespace. Answers False, with words, where that is not allowed."""
+    flags = "-n" if os.geteuid() == 0 else "-Urn"
+    if subprocess.run(["unshare", flags, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        print("No private network namespace is allowed here: the figures depend on the host's congestion control.")
+        return None
+    return subprocess.run(["unshare", flags, sys.executable] + argv + [INSIDE]).returncode
+
+
+def ip(*words, into=None):
+    prefix = ["nsenter", "-t", str(into), "-n"] if into else []
+    done = subprocess.run(prefix + ["ip"] + list(words), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise OSError(f"ip {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def prepare_loopback():
+    """Loopback up, and cubic on its routes: bbr, the default of some hosts, paces loopback and halves raw TCP."""
+    ip("link", "set", "lo", "up")
+    for route in ip("route", "show", "table", "local").splitlines():
+        ip("route", "replace", "table", "local", *route.split(), "congctl", "cubic")
+
+
+def congestion_control():
+    """What a connection over loopback really gets."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as s:
+        return s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0").decode()
+
+
+class Link:
+    """Two namespaces (ours and a new one) joined by bench-link."""
+
+    left, right = "10.77.0.1", "10.77.0.2"
+
+    def __init__(self, program):
+        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "900"])
+        self.process = None
+        try:
+            self.wait_for_namespace()
+            self.process = Process([program, str(self.holder.pid), str(RATE_BITS), str(DELAY_US), str(QUEUE_BYTES), "900"],
+                                   None)
+            self.process.event("ready", time.monotonic() + 5)
+            self.address(self.left, None)
+            self.address(self.right, self.holder.pid)
+        except BaseException:
+            self.close()
+            raise
+
+    def wait_for_namespace(self):
+        ours = os.readlink("/proc/self/ns/net")
+        for _ in range(200):
+            if os.readlink(f"/proc/{self.holder.pid}/ns/net") != ours:
+                return
+            time.sleep(0.01)
+        raise OSError("no second namespace")
+
+    @staticmethod
+    def address(address, into):
+        ip("addr", "add", address + "/24", "dev", "link0", into=into)
+        ip("link", "set", "link0", "up", into=into)
+        ip("route", "replace", "10.77.0.0/24", "dev", "link0", "src", address, "congctl", "cubic", into=into)
+
+    def inside(self, argv):
+        """The command that runs argv at the right end."""
+        return ["nsenter", "-t", str(self.holder.pid), "-n"] + argv
+
+    def close(self):
+        if self.process:
+            self.process.popen.terminate()
+            self.process.end(5)
+        self.holder.kill()
+        self.holder.wait()
