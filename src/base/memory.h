@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct memory {
-    void *(*allocate)(const struct memory *memory, size_t size); /* NULL when there is none */
+    void *(*allocate)(const struct memory *memory, size_t size);            /* NULL when there is none */
     void (*release)(const struct memory *memory, void *block, size_t size); /* size as allocated; block may be NULL */
 };
 

@@ -3,7 +3,6 @@
 #include "loop/context.h"
 
 #include <signal.h>
-#include <string.h>
 
 static struct loop_job *take_first(struct list *list)
 {
@@ -54,7 +53,8 @@ static bool start_worker(hawser_context *context)
     r = pthread_create(&inbox->thread, NULL, worker_main, context);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r != 0) {
-        loop_log(context, HAWSER_LOG_WARNING, "no worker thread (%s): its work is done in dispatch", strerror(r));
+        loop_log(context, HAWSER_LOG_WARNING, "no worker thread (%s): its work is done in dispatch",
+                 hawser_strerror(-r));
         return false;
     }
     pthread_setname_np(inbox->thread, "hawser-worker");
