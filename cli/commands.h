@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the table of commands points at. Each returns the exit code. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+struct tool;
+
+int command_identity(struct tool *tool);
+int command_listen(struct tool *tool);
+int command_send(struct tool *tool);
+int command_connect(struct tool *tool);
+int command_ping(struct tool *tool);
+int command_bench(struct tool *tool);
+
+#endif

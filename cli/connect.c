@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hawser connect: standard input and output on a stream, as nc(1). */
+#include <unistd.h>
+
+#include "commands.h"
+#include "line.h"
+#include "pump.h"
+
+struct connection {
+    struct line line; /* first: the line's callbacks find us by it */
+    struct pump pump;
+    bool broken;
+};
+
+static void on_end(struct pump *pump, int code, uint64_t peer_code)
+{
+    struct connection *c = pump->user;
+
+    if (code < 0) {
+        c->broken = true;
+        complain(c->line.tool, "the peer broke the stream off (code %llu)", (unsigned long long)peer_code);
+    }
+    line_finish(&c->line);
+}
+
+/* The peer has said everything: at a terminal nobody would think of ending our side too. */
+static void on_out_done(struct pump *pump)
+{
+    struct connection *c = pump->user;
+
+    if (isatty(STDIN_FILENO)) {
+        pump_stop(pump);
+        line_finish(&c->line);
+    }
+}
+
+/* With --json standard output is the events'. */
+static void tell_data(struct pump *pump, const void *data, size_t size)
+{
+    struct connection *c = pump->user;
+    struct json *json = event_begin(c->line.tool, "data");
+
+    json_unsigned(json, "size", size);
+    json_base64(json, "base64", data, size);
+    event_end(c->line.tool);
+}
+
+static void start(struct line *line)
+{
+    struct connection *c = (struct connection *)line;
+    struct tool *tool = line->tool;
+    int r;
+
+    c->pump.context = tool->context;
+    c->pump.in_fd = STDIN_FILENO;
+    c->pump.out_fd = STDOUT_FILENO;
+    c->pump.sink = tool->options->json ? tell_data : NULL;
+    c->pump.on_out_done = on_out_done;
+    c->pump.on_end = on_end;
+    c->pump.user = c;
+    r = hawser_open(line->association, HAWSER_STREAM(.niceness = (int)tool->options->niceness), &c->pump.stream);
+    if (r == 0)
+        r = pump_start(&c->pump);
+    if (r < 0) {
+        c->broken = true;
+        complain(tool, "no stream to %s: %s", line->endpoint, hawser_strerror(r));
+        line_finish(line);
+    }
+}
+
+static void on_closed(struct line *line)
+{
+    struct connection *c = (struct connection *)line;
+
+    pump_stop(&c->pump);
+}
+
+int command_connect(struct tool *tool)
+{
+    struct connection c = {.line = {.tool = tool, .on_established = start, .on_closed = on_closed}};
+    int code;
+
+    c.line.endpoint = tool->options->operands.items[0];
+    code = tool_open(tool);
+    if (code < 0)
+        code = line_open(&c.line);
+    if (code < 0) {
+        code = line_run(&c.line);
+        if (code == EXIT_DONE && c.broken)
+            code = EXIT_FAILED;
+    }
+    pump_stop(&c.pump);
+    line_free(&c.line);
+    return code;
+}

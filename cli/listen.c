@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hawser listen: endpoints, who comes, and the end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "line.h"
+#include "report.h"
+#include "server.h"
+
+#define FIRST_PASSED_FD 3 /* sd_listen_fds(3) */
+
+static void on_peer_closed(const hawser_event *event, void *user)
+{
+    struct peer *peer = user;
+    char who[300];
+
+    streams_end(peer);
+    messages_end(peer);
+    snprintf(who, sizeof(who), "the line from %s broke", peer->name);
+    report_closed(peer->server->tool, event, who);
+    LIST_REMOVE(peer, link);
+    hawser_association_unref(peer->association);
+    free(peer);
+}
+
+static void on_peer_paths(const hawser_event *event, void *user)
+{
+    struct peer *peer = user;
+
+    report_paths(peer->server->tool, event->association);
+}
+
+static void on_accepted(const hawser_event *event, void *user)
+{
+    struct server *server = user;
+    struct peer *peer = calloc(1, sizeof(*peer));
+    const char *name = event->accepted.peer.name;
+
+    report_accepted(server->tool, event);
+    if (!peer) {
+        hawser_refuse_association(event->accepted.association, 0, "the listener is out of memory");
+        return;
+    }
+    peer->server = server;
+    peer->association = hawser_association_ref(event->accepted.association);
+    snprintf(peer->name, sizeof(peer->name), "%s", name && *name ? name : "a peer without a key");
+    snprintf(peer->verification, sizeof(peer->verification), "%s",
+             hawser_verification_name(event->accepted.peer.verification));
+    LIST_INIT(&peer->arrivals);
+    LIST_INIT(&peer->streams);
+    LIST_INSERT_HEAD(&server->peers, peer, link);
+    hawser_register(peer->association, HAWSER_CLOSED, on_peer_closed, peer);
+    hawser_register(peer->association, HAWSER_PATHS_CHANGED, on_peer_paths, peer);
+    messages_serve(peer);
+    streams_serve(peer);
+}
+
+static void on_interrupt(struct tool *tool, void *user)
+{
+    struct server *server = user;
+    struct peer *peer, *next;
+
+    if (!server->draining)
+        say(tool, "finishing what has begun");
+    for (size_t i = 0; i < server->listener_count && !server->draining; i++)
+        hawser_close(server->listeners[i], 0, NULL);
+    for (peer = LIST_FIRST(&server->peers); peer; peer = next) {
+        next = LIST_NEXT(peer, link);
+        if (server->draining)
+            hawser_abort(peer->association, 0, "the listener was told to end now");
+        else
+            hawser_close(peer->association, 0, "the listener ends");
+    }
+    server->draining = true;
+}
+
+static void report_listening(struct server *server, hawser_association *listener)
+{
+    struct tool *tool = server->tool;
+    const char *endpoint = hawser_association_endpoint(listener), *name = hawser_identity_name(tool->identity);
+    struct json *json = event_begin(tool, "listening");
+
+    json_string(json, "endpoint", endpoint);
+    json_string(json, "name", name);
+    event_end(tool);
+    say(tool, "listening on %s as %s", endpoint, name);
+}
+
+static int listen_on(struct server *server, const char *endpoint)
+{
+    struct tool *tool = server->tool;
+    const struct options *o = tool->options;
+    hawser_association *listener;
+    int r;
+
+    if (choose_stack(tool, o->stack, endpoint, NULL) < 0)
+        return EXIT_USAGE;
+    r = hawser_listen(tool->context, endpoint,
+                      HAWSER_LISTEN(.identity = tool->identity, .trust = o->trust, .trust_file = o->trust_file,
+                                    .min_verification = o->min_verification, .alpn = o->alpn, .policy = o->policy,
+                                    .handshake_timeout_us = o->timeout_us, .fast_open = true),
+                      &listener);
+    if (r < 0) {
+        complain(tool, "cannot listen on %s: %s", endpoint, hawser_strerror(r));
+        return r == -HAWSER_EENDPOINT || r == -HAWSER_ETRUST || r == -EOPNOTSUPP || r == -EINVAL ? EXIT_USAGE
+                                                                                                 : EXIT_FAILED;
+    }
+    server->listeners[server->listener_count++] = listener;
+    hawser_register(listener, HAWSER_ACCEPTED, on_accepted, server);
+    report_listening(server, listener);
+    return -1;
+}
+
+/* How many sockets systemd passed to this very process. */
+static long passed_sockets(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+
+    if (!pid || !count || strtol(pid, NULL, 10) != (long)getpid())
+        return 0;
+    return strtol(count, NULL, 10);
+}
+
+static int listen_on_passed(struct server *server, long count)
+{
+    int code = -1;
+
+    for (long i = 0; i < count && code < 0; i++) {
+        char endpoint[32];
+
+        fcntl(FIRST_PASSED_FD + (int)i, F_SETFD, FD_CLOEXEC);
+        snprintf(endpoint, sizeof(endpoint), "fd:%ld", FIRST_PASSED_FD + i);
+        code = listen_on(server, endpoint);
+    }
+    return code;
+}
+
+static int choose_serving(struct server *server)
+{
+    struct tool *tool = server->tool;
+    const struct options *o = tool->options;
+
+    if (o->echo + o->discard + (o->receive != NULL) + (o->exec != NULL) > 1) {
+        complain(tool, "only one of --echo, --discard, --receive and --exec can be chosen");
+        return -EINVAL;
+    }
+    if (o->overwrite && !o->receive) {
+        complain(tool, "--overwrite needs --receive");
+        return -EINVAL;
+    }
+    server->serving = o->echo      ? SERVE_ECHO
+                      : o->discard ? SERVE_DISCARD
+                      : o->receive ? SERVE_FILES
+                      : o->exec    ? SERVE_COMMAND
+                                   : SERVE_TERMINAL;
+    return 0;
+}
+
+static int prepare(struct server *server)
+{
+    struct tool *tool = server->tool;
+    const struct options *o = tool->options;
+    size_t count = o->operands.count;
+    long passed = count == 0 ? passed_sockets() : 0;
+    int r;
+
+    if (choose_serving(server) < 0)
+        return EXIT_USAGE;
+    if (count == 0 && passed <= 0) {
+        complain(tool, "listen needs an ENDPOINT, or sockets from systemd");
+        return EXIT_USAGE;
+    }
+    if (server->serving == SERVE_FILES) {
+        r = storage_open(&server->storage, o->receive, o->overwrite);
+        if (r < 0) {
+            complain(tool, "the directory %s cannot be used: %s", o->receive, strerror(-r));
+            return EXIT_FAILED;
+        }
+    }
+    server->listeners = calloc(count + (size_t)passed, sizeof(hawser_association *));
+    if (!server->listeners) {
+        complain(tool, "out of memory");
+        return EXIT_FAILED;
+    }
+    if (!o->trust || strstr(o->trust, "any"))
+        say(tool, "trust any: whoever comes is served, peers are not verified");
+    return -1;
+}
+
+static int run(struct server *server)
+{
+    struct tool *tool = server->tool;
+    const struct options *o = tool->options;
+    int code = -1, r = tool_catch_signals(tool, on_interrupt, server);
+
+    if (r < 0) {
+        complain(tool, "signals cannot be caught: %s", hawser_strerror(r));
+        return EXIT_FAILED;
+    }
+    for (size_t i = 0; i < o->operands.count && code < 0; i++)
+        code = listen_on(server, o->operands.items[i]);
+    if (o->operands.count == 0)
+        code = listen_on_passed(server, passed_sockets());
+    if (code >= 0)
+        return code;
+    r = hawser_run(tool->context);
+    if (r < 0) {
+        complain(tool, "the loop failed: %s", hawser_strerror(r));
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+static void end_all(struct server *server)
+{
+    struct peer *peer;
+
+    for (size_t i = 0; i < server->listener_count; i++)
+        hawser_association_unref(server->listeners[i]);
+    while ((peer = LIST_FIRST(&server->peers))) {
+        hawser_register(peer->association, HAWSER_CLOSED, NULL, NULL);
+        streams_end(peer);
+        messages_end(peer);
+        LIST_REMOVE(peer, link);
+        hawser_association_unref(peer->association);
+        free(peer);
+    }
+    processes_end(server);
+    free(server->listeners);
+    storage_close(&server->storage);
+}
+
+int command_listen(struct tool *tool)
+{
+    struct server server = {.tool = tool, .storage = {.directory = -1}};
+    int code;
+
+    LIST_INIT(&server.peers);
+    LIST_INIT(&server.processes);
+    code = tool_open(tool);
+    if (code < 0)
+        code = prepare(&server);
+    if (code < 0)
+        code = run(&server);
+    end_all(&server);
+    return code;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hawser listen: what its parts share. */
+#ifndef CLI_SERVER_H
+#define CLI_SERVER_H
+
+#include <sys/queue.h>
+
+#include "storage.h"
+#include "tool.h"
+
+enum serving {
+    SERVE_TERMINAL, /* messages are told; the first stream gets standard input and output */
+    SERVE_ECHO,
+    SERVE_DISCARD,
+    SERVE_FILES,
+    SERVE_COMMAND,
+};
+
+struct server {
+    struct tool *tool;
+    enum serving serving;
+    struct storage storage;
+    hawser_association **listeners;
+    size_t listener_count;
+    LIST_HEAD(, peer) peers;
+    LIST_HEAD(, process) processes; /* of --exec */
+    bool terminal_taken;            /* a stream has standard input and output */
+    bool draining;
+};
+
+struct echo;
+struct peer { /* an accepted association */
+    LIST_ENTRY(peer) link;
+    struct server *server;
+    hawser_association *association;
+    char name[256];
+    char verification[16];
+    LIST_HEAD(, arrival) arrivals;
+    LIST_HEAD(, serving_stream) streams;
+    struct echo *echo;
+};
+
+/* Registers the handlers of messages. */
+void messages_serve(struct peer *peer);
+/* Drops what was arriving. */
+void messages_end(struct peer *peer);
+
+/* Registers the handler of streams. */
+void streams_serve(struct peer *peer);
+void streams_end(struct peer *peer);
+/* Waits for no process any more. */
+void processes_end(struct server *server);
+
+#endif
