@@ -80,7 +80,7 @@ static int parse_port(struct parser *parser, const char *text)
         return refuse(parser, "the port \"%.64s\" is neither a number nor a service of services(5)", text);
     default:
         return refuse(parser, "the port \"%.64s\" is no number, and services(5) cannot be read: %s", text,
-                      strerror(-r));
+                      hawser_strerror(r));
     }
 }
 
