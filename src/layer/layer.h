@@ -20,11 +20,11 @@
 struct layer;
 struct tls_config; /* security/security.h */
 
-enum layer_flags { /* what a layer adds; a stack's flags are found by walking it */
-    LAYER_BYTES = 1 << 0,      /* an ordered, reliable byte sequence */
-    LAYER_SECURE = 1 << 1,     /* encrypted, authenticated */
-    LAYER_EARLY_DATA = 1 << 2, /* may carry data before it is established */
-    LAYER_SOCKET = 1 << 3,     /* the bottom: has a descriptor */
+enum layer_flags {                            /* what a layer adds; a stack's flags are found by walking it */
+                   LAYER_BYTES = 1 << 0,      /* an ordered, reliable byte sequence */
+                   LAYER_SECURE = 1 << 1,     /* encrypted, authenticated */
+                   LAYER_EARLY_DATA = 1 << 2, /* may carry data before it is established */
+                   LAYER_SOCKET = 1 << 3,     /* the bottom: has a descriptor */
 };
 
 enum layer_ready { LAYER_READABLE = 1, LAYER_WRITABLE = 2 };
@@ -38,10 +38,10 @@ struct layer_error {
 
 /* What of a path is known from the stack. */
 struct layer_link {
-    int64_t rtt_us, min_rtt_us; /* 0: not known */
-    uint64_t delivery_rate;     /* bytes per second; 0: not known */
+    int64_t rtt_us, min_rtt_us;          /* 0: not known */
+    uint64_t delivery_rate;              /* bytes per second; 0: not known */
     uint64_t bytes_sent, bytes_received; /* on the wire's side of the bottom layer */
-    uint32_t unsent;            /* bytes the kernel holds and has not sent */
+    uint32_t unsent;                     /* bytes the kernel holds and has not sent */
 };
 
 /* Who is at the other end; pointers live as long as the layer. */
@@ -53,8 +53,8 @@ struct layer_peer {
     hawser_verification verification;
     const char *alpn; /* "" when none was chosen */
     bool resumed, early_accepted;
-    bool fast_open;      /* data in the SYN was acknowledged */
-    bool fast_open_lost; /* the SYN with data had to be sent again: not to be used again on this network */
+    bool fast_open;       /* data in the SYN was acknowledged */
+    bool fast_open_lost;  /* the SYN with data had to be sent again: not to be used again on this network */
     unsigned round_trips; /* completed before the first byte of ours could leave: 0, 1, 2 */
 };
 
@@ -98,10 +98,10 @@ struct layer_type {
     size_t (*early_room)(struct layer *layer);
     /* Tells the peer that we send no more (close_notify, FIN). 0, or -EAGAIN: call again when writable. */
     int (*shutdown)(struct layer *layer);
-    void (*link)(struct layer *layer, struct layer_link *link);                   /* adds what it knows */
-    void (*peer)(struct layer *layer, struct layer_peer *peer);                   /* adds what it knows */
+    void (*link)(struct layer *layer, struct layer_link *link);                           /* adds what it knows */
+    void (*peer)(struct layer *layer, struct layer_peer *peer);                           /* adds what it knows */
     int (*export_key)(struct layer *layer, const char *label, uint8_t *key, size_t size); /* NULL: cannot */
-    int (*rekey)(struct layer *layer);                                            /* new keys for sending; NULL: cannot */
+    int (*rekey)(struct layer *layer); /* new keys for sending; NULL: cannot */
     /* Moves to another context's loop: detach() leaves the old, attach() joins the new. What was ready before is not told
      * again: the user goes on receiving and sending, until -EAGAIN, by itself. */
     void (*detach)(struct layer *layer);
@@ -145,7 +145,7 @@ struct acceptor;
 struct acceptor_config {
     struct layer_address local;
     char interface[32];
-    int fd;          /* a listening socket to take over, or -1 */
+    int fd; /* a listening socket to take over, or -1 */
     unsigned backlog;
     bool reuse_port, fast_open;
     void (*accepted)(void *user, int fd);

@@ -26,19 +26,21 @@ int trust_new(hawser_context *context, const char *rule, const char *anchors_fil
 /* Only looks at a rule: 0, or -HAWSER_ETRUST with what is wrong in reason. trust_new() says the same in the log. */
 int trust_check(const char *rule, char *reason, size_t reason_size);
 void trust_free(struct trust *trust);
-bool trust_pins_key(const struct trust *trust); /* only key= rules */
-bool trust_is_any(const struct trust *trust);   /* accepts unverified peers: is said aloud */
+bool trust_pins_key(const struct trust *trust);   /* only key= rules */
+bool trust_is_any(const struct trust *trust);     /* accepts unverified peers: is said aloud */
+bool trust_wants_x509(const struct trust *trust); /* has pki: a certificate is needed, a raw key does not do */
 
 /* What TLS needs to know; owned by an association or a listener, outlives its layers. */
 struct tls_config {
     hawser_identity *identity;
     struct trust *trust;
     hawser_verification min_verification;
-    const char *server_name; /* the host name to ask for and to verify; a literal address is verified, not asked for; NULL: none */
-    const char *service;     /* what first-use keys and tickets are filed under: "example.org:4433"; NULL: none */
-    const char *alpn[4];     /* offered, in order; NULL-ended. The first is "hawser/1" */
-    bool require_alpn;       /* fail unless one of them is agreed */
-    bool early_data;         /* offer or accept it */
+    const char *
+        server_name; /* the host name to ask for and to verify; a literal address is verified, not asked for; NULL: none */
+    const char *service;      /* what first-use keys and tickets are filed under: "example.org:4433"; NULL: none */
+    const char *alpn[4];      /* offered, in order; NULL-ended. The first is "hawser/1" */
+    bool require_alpn;        /* fail unless one of them is agreed */
+    bool early_data;          /* offer or accept it */
     bool present_certificate; /* a client shows its identity to any server, not only to a pinned one */
 };
 
@@ -48,6 +50,9 @@ struct tls_config {
  */
 int trust_verify(const struct tls_config *config, gnutls_session_t session, bool is_server, char *ret_name,
                  size_t name_size, hawser_verification *ret_verification, char *reason, size_t reason_size);
+
+/* The SPKI (DER) of the key that the peer showed, raw or in its certificate; the caller free()s it. -ENOENT: none. */
+int peer_spki(gnutls_session_t session, uint8_t **ret_spki, size_t *ret_size);
 
 /* Tickets, one file a service under STATE/tickets, mode 0600, written to a temporary name and renamed; a ticket is taken
  * out when it is used, since using one twice links connections and invites replay refusals. At most 1,024 are kept. */
@@ -65,6 +70,9 @@ struct ticket {
 int ticket_save(hawser_context *context, const char *service, const struct ticket *ticket);
 int ticket_take(hawser_context *context, const char *service, struct ticket *ret_ticket); /* -ENOENT */
 void ticket_clear(struct ticket *ticket);
+/* Whether config would believe the server that a ticket is for: only then may early data go to it, which leaves before
+ * the server is heard. */
+bool trust_allows_ticket(const struct tls_config *config, const struct ticket *ticket);
 
 /* What is remembered of TCP Fast Open on this network towards a service (worked, or timed out: then not again). */
 enum fast_open_memory { FAST_OPEN_UNKNOWN, FAST_OPEN_WORKED, FAST_OPEN_BROKEN };
@@ -74,6 +82,16 @@ void fast_open_remember(hawser_context *context, const char *service, enum fast_
 /* The credentials of an identity: raw public key and self-signed X.509, and a chain when one was set. */
 int identity_credentials(hawser_identity *identity, gnutls_certificate_credentials_t *ret_credentials);
 const uint8_t *identity_spki(const hawser_identity *identity, size_t *ret_size);
+
+/* How GnuTLS is to negotiate: TLS 1.3 alone, and which types of certificates; kept by the context. NULL: no memory. */
+enum security_types {
+    SECURITY_RAW_FIRST,        /* raw public keys (RFC 7250) where the peer can, X.509 else */
+    SECURITY_PEER_X509_CLIENT, /* a client that needs X.509 from the server, to check it against anchors */
+    SECURITY_PEER_X509_SERVER, /* a server that needs it from the client */
+    SECURITY_TYPES,
+};
+gnutls_priority_t security_priority(hawser_context *context, enum security_types types);
+gnutls_certificate_credentials_t security_anonymous(hawser_context *context); /* a client that shows nothing */
 
 /* Server's keys: the ticket key and the replay store of the context, or of its hawser_shared. */
 const gnutls_datum_t *security_ticket_key(hawser_context *context);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can be asked of a whole stack. */
+#include "layer/layer.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "layer/socket.h"
+
+int layer_fail(struct layer *layer, int code, const char *format, ...)
+{
+    va_list arguments;
+
+    if (layer->error)
+        return layer->error->code;
+    layer->error = malloc(sizeof *layer->error);
+    if (!layer->error)
+        return code;
+    layer->error->layer = layer->type->name;
+    layer->error->code = code;
+    va_start(arguments, format);
+    vsnprintf(layer->error->reason, sizeof layer->error->reason, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+const struct layer_error *layer_error(const struct layer *top)
+{
+    static const struct layer_error none = {"", 0, ""};
+
+    for (; top; top = top->below)
+        if (top->error)
+            return top->error;
+    return &none;
+}
+
+unsigned layer_flags(const struct layer *top)
+{
+    unsigned flags = 0;
+
+    for (; top; top = top->below)
+        flags |= top->type->flags;
+    return flags;
+}
+
+static const struct layer *bottom(const struct layer *top)
+{
+    while (top && top->below)
+        top = top->below;
+    return top && (top->type->flags & LAYER_SOCKET) ? top : NULL;
+}
+
+int layer_descriptor(const struct layer *top)
+{
+    const struct layer *layer = bottom(top);
+
+    return layer ? socket_descriptor(layer) : -1;
+}
+
+void layer_link(struct layer *top, struct layer_link *ret_link)
+{
+    memset(ret_link, 0, sizeof *ret_link);
+    for (; top; top = top->below)
+        if (top->type->link)
+            top->type->link(top, ret_link);
+}
+
+void layer_peer(struct layer *top, struct layer_peer *ret_peer)
+{
+    memset(ret_peer, 0, sizeof *ret_peer);
+    ret_peer->alpn = "";
+    for (; top; top = top->below)
+        if (top->type->peer)
+            top->type->peer(top, ret_peer);
+}
+
+void layer_destroy(struct layer *top)
+{
+    while (top) {
+        struct layer *below = top->below;
+        free(top->error);
+        top->type->destroy(top);
+        top = below;
+    }
+}
+
+/* ----------------------------------------------------------------------------------------------------- addresses */
+
+static void print_address(const struct sockaddr_storage *address, socklen_t size, char *text, size_t text_size)
+{
+    char host[INET6_ADDRSTRLEN] = "", scope[IF_NAMESIZE] = "";
+
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)address;
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        snprintf(text, text_size, "%s:%u", host, ntohs(v4->sin_port));
+    } else if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const void *)address;
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        if (v6->sin6_scope_id)
+            if_indextoname(v6->sin6_scope_id, scope);
+        snprintf(text, text_size, "[%s%s%s]:%u", host, *scope ? "%" : "", scope, ntohs(v6->sin6_port));
+    } else if (address->ss_family == AF_UNIX && size > offsetof(struct sockaddr_un, sun_path)) {
+        const struct sockaddr_un *un = (const void *)address;
+        int length = (int)(size - offsetof(struct sockaddr_un, sun_path));
+        if (un->sun_path[0])
+            snprintf(text, text_size, "%.*s", length, un->sun_path);
+        else
+            snprintf(text, text_size, "@%.*s", length - 1, un->sun_path + 1);
+    } else
+        snprintf(text, text_size, "%s", "");
+}
+
+static bool same_host(const struct sockaddr *a, const struct sockaddr_storage *b)
+{
+    if (!a || a->sa_family != b->ss_family)
+        return false;
+    if (a->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
+               ((const struct sockaddr_in *)(const void *)b)->sin_addr.s_addr;
+    return a->sa_family == AF_INET6 && IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
+                                                          &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr);
+}
+
+/* The interface that a connection was bound to, else the one that holds its local address. */
+static void find_interface(int fd, const struct sockaddr_storage *local, char *interface, size_t size)
+{
+    char bound[IF_NAMESIZE] = "";
+    socklen_t bound_size = sizeof bound;
+    struct ifaddrs *addresses;
+
+    if (local->ss_family != AF_INET && local->ss_family != AF_INET6)
+        return;
+    if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bound, &bound_size) == 0 && bound_size > 0 && *bound) {
+        snprintf(interface, size, "%s", bound);
+        return;
+    }
+    if (getifaddrs(&addresses) < 0)
+        return;
+    for (const struct ifaddrs *at = addresses; at; at = at->ifa_next)
+        if (same_host(at->ifa_addr, local)) {
+            snprintf(interface, size, "%s", at->ifa_name);
+            break;
+        }
+    freeifaddrs(addresses);
+}
+
+void layer_path(const struct layer *top, char *local, size_t local_size, char *remote, size_t remote_size,
+                char *interface, size_t interface_size)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    int fd = layer_descriptor(top);
+
+    snprintf(local, local_size, "%s", "");
+    snprintf(remote, remote_size, "%s", "");
+    snprintf(interface, interface_size, "%s", "");
+    memset(&address, 0, sizeof address);
+    if (fd < 0)
+        return;
+    if (getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
+        print_address(&address, size, local, local_size);
+        find_interface(fd, &address, interface, interface_size);
+    }
+    socket_remote(bottom(top), &address, &size);
+    print_address(&address, size, remote, remote_size);
+}

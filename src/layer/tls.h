@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tls layer's own parts; inside layer/ only. */
+#ifndef LAYER_TLS_H
+#define LAYER_TLS_H
+
+#include <gnutls/gnutls.h>
+
+#include "layer/layer.h"
+#include "security/security.h"
+
+#define TLS_RECORD 16384
+/* Early data that our listeners take; what they drop unread counts in ciphertext, so clients send a little less. */
+#define TLS_EARLY_MAX 65536
+#define TLS_EARLY_ROOM(max) ((max) - (max) / 256 - 64)
+
+/* Bytes that the layer below has not taken yet. */
+struct tls_out {
+    size_t position, size;
+    uint8_t data[];
+};
+
+/* Who is at the other end, as far as verified. */
+struct tls_peer {
+    uint8_t *spki;
+    size_t spki_size;
+    char key_name[KEY_NAME_SIZE];
+    hawser_verification verification;
+    char name[];
+};
+
+/* Needed until the layer is established. */
+struct tls_opening {
+    struct ticket ticket; /* the client's; session NULL: none */
+    size_t early_room;    /* left of what the ticket allows */
+    bool started, verified;
+    int code; /* of a verification that failed */
+    hawser_verification verification;
+    char name[256];
+    char reason[200];
+};
+
+struct tls_layer {
+    struct layer layer;
+    gnutls_session_t session;
+    const struct tls_config *config;
+    struct tls_opening *opening; /* NULL once established */
+    struct tls_peer *peer;       /* NULL: not verified yet, or the peer showed nothing */
+    struct tls_out *out;         /* NULL: nothing waits */
+    /* Read ahead of what GnuTLS asked for: a block, while it holds something, or the header of the next record. */
+    uint8_t *block;
+    uint16_t ahead_position, ahead_size;
+    uint8_t header[5];
+    hawser_verification verification : 8;
+    bool is_server : 1;
+    bool starved : 1; /* the layer below had nothing since the last call into GnuTLS */
+    bool ended : 1;   /* the layer below came to its end */
+    bool said_bye : 1;
+    bool early_sent : 1; /* the client sent some */
+    bool early_left : 1; /* the server may still hold some */
+};
+
+static inline struct tls_layer *tls_of(const struct layer *layer)
+{
+    return (struct tls_layer *)(void *)layer;
+}
+
+/* tls_io.c: between GnuTLS and the layer below. */
+void tls_set_io(struct tls_layer *tls);
+int tls_flush(struct tls_layer *tls); /* 0: all gone, -EAGAIN, or dead */
+void tls_free_io(struct tls_layer *tls);
+
+/* tls_session.c: a session as the config wants it. */
+int tls_make_session(struct tls_layer *tls);
+const char *tls_alpn(const struct tls_layer *tls); /* "" when none was agreed */
+
+/* tls_establish.c */
+int tls_establish(struct layer *layer);
+bool tls_retry(struct tls_layer *tls, ssize_t code); /* whether GnuTLS is to be called again at once */
+
+/* tls_words.c: notes why GnuTLS failed, tells the peer when it may know, and returns our code. */
+int tls_fail(struct tls_layer *tls, ssize_t code);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handshake, and whom it leads to. */
+#include "layer/tls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Every step takes a message or a record off the peer's bytes; a first flight of early data has not more. */
+#define STEPS_MAX 4096
+
+bool tls_retry(struct tls_layer *tls, ssize_t code)
+{
+    /* GnuTLS says AGAIN also after a message that it kept for itself, with more waiting (libraries.md, 1h). */
+    return code == GNUTLS_E_INTERRUPTED || code == GNUTLS_E_WARNING_ALERT_RECEIVED ||
+           (code == GNUTLS_E_AGAIN && !tls->starved);
+}
+
+static int verify(struct tls_layer *tls)
+{
+    struct tls_opening *opening = tls->opening;
+
+    if (opening->verified || opening->code < 0)
+        return opening->code;
+    opening->code = trust_verify(tls->config, tls->session, tls->is_server, opening->name, sizeof opening->name,
+                                 &opening->verification, opening->reason, sizeof opening->reason);
+    opening->verified = opening->code == 0;
+    return opening->code;
+}
+
+/* Inside the handshake: a client tells a wrong server nothing of itself, a wrong client never believes to be in. */
+static int on_verify(gnutls_session_t session)
+{
+    return verify(gnutls_session_get_ptr(session)) < 0 ? GNUTLS_E_CERTIFICATE_ERROR : 0;
+}
+
+static int refuse(struct tls_layer *tls, gnutls_alert_description_t alert)
+{
+    struct tls_opening *opening = tls->opening;
+
+    layer_fail(&tls->layer, opening->code, "%s", opening->reason);
+    gnutls_alert_send(tls->session, GNUTLS_AL_FATAL, alert);
+    tls_flush(tls);
+    return opening->code;
+}
+
+static int note_peer(struct tls_layer *tls)
+{
+    struct tls_opening *opening = tls->opening;
+    size_t name_size = strlen(opening->name) + 1;
+    struct tls_peer *peer = calloc(1, sizeof *peer + name_size);
+    int r;
+
+    if (!peer)
+        return -ENOMEM;
+    memcpy(peer->name, opening->name, name_size);
+    peer->verification = opening->verification;
+    r = peer_spki(tls->session, &peer->spki, &peer->spki_size);
+    if (r == 0)
+        r = key_name_of(peer->spki, peer->spki_size, peer->key_name);
+    if (r < 0 && r != -ENOENT) {
+        free(peer->spki);
+        free(peer);
+        return r;
+    }
+    tls->peer = peer;
+    return 0;
+}
+
+static int check_alpn(struct tls_layer *tls)
+{
+    struct tls_opening *opening = tls->opening;
+
+    if (!tls->config->require_alpn || *tls_alpn(tls))
+        return 0;
+    opening->code = -HAWSER_ENOTSPOKEN;
+    snprintf(opening->reason, sizeof opening->reason, "the peer speaks TLS, but not %s", tls->config->alpn[0]);
+    return refuse(tls, GNUTLS_A_NO_APPLICATION_PROTOCOL);
+}
+
+static int finish(struct tls_layer *tls)
+{
+    int r = verify(tls); /* a resumed session, or a peer that showed nothing: the callback did not run */
+
+    if (r < 0)
+        return refuse(tls, r == -HAWSER_EWEAK ? GNUTLS_A_ACCESS_DENIED : GNUTLS_A_BAD_CERTIFICATE);
+    r = check_alpn(tls);
+    if (r == 0)
+        r = note_peer(tls);
+    if (r < 0)
+        return layer_fail(&tls->layer, r, "cannot take the peer's key: %s", hawser_strerror(r));
+    /* One ticket, and only for a peer that was let in; every connection gives the next. */
+    if (tls->is_server)
+        gnutls_session_ticket_send(tls->session, 1, 0);
+    ticket_clear(&tls->opening->ticket);
+    free(tls->opening);
+    tls->opening = NULL;
+    r = tls_flush(tls);
+    return r == -EAGAIN ? 0 : r;
+}
+
+/* Early data may be handed out before the handshake ends: who sends it must be known by then. */
+static int check_early(struct tls_layer *tls)
+{
+    if (!tls->is_server || tls->early_left || !(gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EARLY_DATA))
+        return 0;
+    if (verify(tls) < 0)
+        return refuse(tls, GNUTLS_A_ACCESS_DENIED);
+    tls->early_left = true;
+    return 0;
+}
+
+int tls_establish(struct layer *layer)
+{
+    struct tls_layer *tls = tls_of(layer);
+    int code = layer_error(layer)->code, r, steps = 0;
+
+    if (code < 0)
+        return code;
+    if (!tls->opening)
+        return 0;
+    r = layer->below->type->establish(layer->below);
+    if (r < 0)
+        return r;
+    if (!tls->opening->started) {
+        tls->opening->started = true;
+        gnutls_session_set_verify_function(tls->session, on_verify);
+    }
+    do {
+        r = tls_flush(tls);
+        if (r < 0)
+            return r;
+        tls->starved = false;
+        r = gnutls_handshake(tls->session);
+        if (r < 0 && (code = check_early(tls)) < 0)
+            return code;
+    } while (tls_retry(tls, r) && ++steps < STEPS_MAX);
+    if (r == GNUTLS_E_AGAIN) {
+        r = tls_flush(tls);
+        return r < 0 ? r : -EAGAIN;
+    }
+    if (r == GNUTLS_E_CERTIFICATE_ERROR && tls->opening->code < 0)
+        return refuse(tls, tls->opening->code == -HAWSER_EWEAK ? GNUTLS_A_ACCESS_DENIED : GNUTLS_A_BAD_CERTIFICATE);
+    return r < 0 ? tls_fail(tls, r) : finish(tls);
+}

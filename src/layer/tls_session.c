@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A GnuTLS session as the config wants it; tickets, which a server's keys and a client's memory make. */
+#include "layer/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <gnutls/crypto.h>
+
+#include "loop/loop.h"
+
+#define TICKET_LIFE 86400 /* seconds */
+
+static unsigned count_alpn(const struct tls_config *config)
+{
+    unsigned count = 0;
+
+    while (count < sizeof config->alpn / sizeof *config->alpn && config->alpn[count])
+        count++;
+    return count;
+}
+
+const char *tls_alpn(const struct tls_layer *tls)
+{
+    gnutls_datum_t chosen;
+
+    if (gnutls_alpn_get_selected_protocol(tls->session, &chosen) < 0)
+        return "";
+    for (unsigned i = 0; i < count_alpn(tls->config); i++)
+        if (strlen(tls->config->alpn[i]) == chosen.size && memcmp(tls->config->alpn[i], chosen.data, chosen.size) == 0)
+            return tls->config->alpn[i];
+    return "";
+}
+
+static int set_alpn(struct tls_layer *tls)
+{
+    const struct tls_config *config = tls->config;
+    unsigned count = count_alpn(config), flags = tls->is_server ? GNUTLS_ALPN_SERVER_PRECEDENCE : 0;
+    gnutls_datum_t names[sizeof config->alpn / sizeof *config->alpn];
+
+    for (unsigned i = 0; i < count; i++)
+        names[i] = (gnutls_datum_t){(unsigned char *)config->alpn[i], (unsigned)strlen(config->alpn[i])};
+    if (config->require_alpn)
+        flags |= GNUTLS_ALPN_MANDATORY;
+    return count == 0 ? 0 : gnutls_alpn_set_protocols(tls->session, names, count, flags);
+}
+
+/* --------------------------------------------------------------------------------------------- the server's tickets */
+
+/* The ALPN extension of a client's hello (RFC 7301 section 3.1): which of ours will be chosen. */
+struct hello {
+    const struct tls_config *config;
+    const char *alpn;
+};
+
+static bool list_has(const unsigned char *list, unsigned size, const char *name)
+{
+    for (unsigned at = 2; at < size && list[at] <= size - at - 1; at += 1u + list[at])
+        if (list[at] == strlen(name) && memcmp(list + at + 1, name, list[at]) == 0)
+            return true;
+    return false;
+}
+
+static int on_extension(void *user, unsigned type, const unsigned char *data, unsigned size)
+{
+    struct hello *hello = user;
+
+    if (type != 16)
+        return 0;
+    for (unsigned i = count_alpn(hello->config); i > 0; i--)
+        if (list_has(data, size, hello->config->alpn[i - 1]))
+            hello->alpn = hello->config->alpn[i - 1];
+    return 0;
+}
+
+/*
+ * GnuTLS would take early data although the session before had another ALPN (RFC 8446 section 4.2.10 forbids that), or
+ * belonged to another identity of this process. So each has a ticket key of its own, derived before the hello is read.
+ */
+static int on_client_hello(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                           const gnutls_datum_t *message)
+{
+    struct tls_layer *tls = gnutls_session_get_ptr(session);
+    const gnutls_datum_t *master = security_ticket_key(tls->layer.context);
+    struct hello hello = {tls->config, ""};
+    uint8_t key[64];
+    char use[128];
+
+    (void)type;
+    (void)when;
+    (void)incoming;
+    if (!master)
+        return GNUTLS_E_MEMORY_ERROR;
+    gnutls_ext_raw_parse(&hello, on_extension, message, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO);
+    memset(use, 0, sizeof use);
+    memcpy(use, hawser_identity_name(tls->config->identity), KEY_NAME_SIZE - 1);
+    memcpy(use + KEY_NAME_SIZE, hello.alpn, strnlen(hello.alpn, sizeof use - KEY_NAME_SIZE));
+    if (gnutls_hmac_fast(GNUTLS_MAC_SHA512, master->data, master->size, use, sizeof use, key) == 0) {
+        gnutls_datum_t datum = {key, sizeof key};
+        gnutls_session_ticket_enable_server(session, &datum);
+        gnutls_memset(key, 0, sizeof key);
+    }
+    return 0;
+}
+
+static int set_server(struct tls_layer *tls)
+{
+    const struct tls_config *config = tls->config;
+    gnutls_anti_replay_t anti_replay = security_anti_replay(tls->layer.context);
+    bool need_key = !trust_is_any(config->trust) || config->min_verification > HAWSER_VERIFICATION_NONE;
+
+    if (!anti_replay)
+        return GNUTLS_E_MEMORY_ERROR;
+    gnutls_certificate_server_set_request(tls->session, need_key ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
+    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE, on_client_hello);
+    gnutls_db_set_cache_expiration(tls->session, TICKET_LIFE);
+    /* Also where early data is refused: this much of it is skipped. */
+    gnutls_record_set_max_early_data_size(tls->session, TLS_EARLY_MAX);
+    if (config->early_data)
+        gnutls_anti_replay_enable(tls->session, anti_replay);
+    return 0;
+}
+
+/* --------------------------------------------------------------------------------------------- the client's tickets */
+
+static void save_ticket(struct tls_layer *tls, const gnutls_datum_t *session, uint32_t lifetime)
+{
+    const struct tls_config *config = tls->config;
+    size_t early = gnutls_record_get_max_early_data_size(tls->session);
+    struct layer_peer below;
+    struct ticket ticket = {
+        .session = session->data,
+        .session_size = session->size,
+        .verification = tls->peer->verification,
+        .max_early_data = early == UINT32_MAX ? 0 : early, /* GnuTLS's way of saying that the server gave none */
+        .expires = (int64_t)time(NULL) + lifetime,
+    };
+    int r;
+
+    layer_peer(tls->layer.below, &below);
+    ticket.fast_open_worked = below.fast_open;
+    strncpy(ticket.alpn, tls_alpn(tls), sizeof ticket.alpn - 1);
+    memcpy(ticket.key_name, tls->peer->key_name, sizeof ticket.key_name);
+    strncpy(ticket.name, tls->peer->name, sizeof ticket.name - 1);
+    r = ticket_save(tls->layer.context, config->service, &ticket);
+    if (r < 0)
+        loop_log(tls->layer.context, HAWSER_LOG_WARNING, "a ticket of %s cannot be kept: %s", config->service,
+                 hawser_strerror(r));
+}
+
+static int on_ticket(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                     const gnutls_datum_t *message)
+{
+    struct tls_layer *tls = gnutls_session_get_ptr(session);
+    gnutls_datum_t data;
+    uint32_t lifetime;
+
+    (void)type;
+    (void)when;
+    (void)incoming;
+    if (!tls->peer || !tls->layer.context || message->size < sizeof lifetime)
+        return 0;
+    memcpy(&lifetime, message->data, sizeof lifetime);
+    lifetime = ntohl(lifetime);
+    if (lifetime > 0 && gnutls_session_get_data2(session, &data) == 0) {
+        save_ticket(tls, &data, lifetime);
+        gnutls_memset(data.data, 0, data.size);
+        gnutls_free(data.data);
+    }
+    return 0;
+}
+
+static bool offers(const struct tls_config *config, const char *alpn)
+{
+    for (unsigned i = 0; i < count_alpn(config); i++)
+        if (strcmp(config->alpn[i], alpn) == 0)
+            return true;
+    return false;
+}
+
+/* A ticket goes out of the store in any case: what is not believed now need not be kept. */
+static void use_ticket(struct tls_layer *tls)
+{
+    const struct tls_config *config = tls->config;
+    struct tls_opening *opening = tls->opening;
+    struct ticket *ticket = &opening->ticket;
+
+    if (!config->service || ticket_take(tls->layer.context, config->service, ticket) < 0)
+        return;
+    if (!trust_allows_ticket(config, ticket) ||
+        gnutls_session_set_data(tls->session, ticket->session, ticket->session_size) < 0) {
+        ticket_clear(ticket);
+        return;
+    }
+    if (config->early_data && ticket->max_early_data >= 1024 && *ticket->alpn && offers(config, ticket->alpn)) {
+        uint64_t most = ticket->max_early_data < TLS_EARLY_MAX ? ticket->max_early_data : TLS_EARLY_MAX;
+        opening->early_room = TLS_EARLY_ROOM(most);
+    }
+}
+
+static bool is_literal(const char *name)
+{
+    uint8_t address[16];
+
+    return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
+}
+
+static int set_client(struct tls_layer *tls)
+{
+    const struct tls_config *config = tls->config;
+    int r = 0;
+
+    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_POST, on_ticket);
+    /* RFC 6066 section 3: names of hosts alone. */
+    if (config->server_name && !is_literal(config->server_name))
+        r = gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, config->server_name, strlen(config->server_name));
+    if (r == 0)
+        use_ticket(tls);
+    return r;
+}
+
+/* ----------------------------------------------------------------------------------------------------- together */
+
+static enum security_types types_of(const struct tls_layer *tls)
+{
+    if (!trust_wants_x509(tls->config->trust))
+        return SECURITY_RAW_FIRST;
+    return tls->is_server ? SECURITY_PEER_X509_SERVER : SECURITY_PEER_X509_CLIENT;
+}
+
+/* Which certificate a client shows is settled before it knows whom it talks to, so the rule decides, not the peer. */
+static gnutls_certificate_credentials_t credentials_of(const struct tls_layer *tls)
+{
+    const struct tls_config *config = tls->config;
+    gnutls_certificate_credentials_t credentials = NULL;
+
+    if (!tls->is_server && (!config->identity || !(config->present_certificate || trust_pins_key(config->trust))))
+        return security_anonymous(tls->layer.context);
+    return config->identity && identity_credentials(config->identity, &credentials) == 0 ? credentials : NULL;
+}
+
+static int fill_session(struct tls_layer *tls)
+{
+    gnutls_certificate_credentials_t credentials = credentials_of(tls);
+    gnutls_priority_t priority = security_priority(tls->layer.context, types_of(tls));
+    int r;
+
+    if (!credentials || !priority)
+        return GNUTLS_E_MEMORY_ERROR;
+    gnutls_session_set_ptr(tls->session, tls);
+    r = gnutls_priority_set(tls->session, priority);
+    if (r == 0)
+        r = gnutls_credentials_set(tls->session, GNUTLS_CRD_CERTIFICATE, credentials);
+    if (r == 0)
+        r = set_alpn(tls);
+    if (r == 0)
+        r = tls->is_server ? set_server(tls) : set_client(tls);
+    return r;
+}
+
+int tls_make_session(struct tls_layer *tls)
+{
+    unsigned flags =
+        GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_ENABLE_RAWPK | GNUTLS_KEY_SHARE_TOP | GNUTLS_NO_AUTO_SEND_TICKET;
+    int r;
+
+    flags |= tls->is_server ? GNUTLS_SERVER : GNUTLS_CLIENT;
+    if (tls->config->early_data)
+        flags |= GNUTLS_ENABLE_EARLY_DATA;
+    r = gnutls_init(&tls->session, flags);
+    if (r == 0)
+        r = fill_session(tls);
+    if (r < 0)
+        return r == GNUTLS_E_MEMORY_ERROR ? -ENOMEM : -EINVAL;
+    tls_set_io(tls);
+    return 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why TLS failed, in words: what failed, and at which end. */
+#include "layer/tls.h"
+
+#include <errno.h>
+
+struct words {
+    int cause, code;
+    const char *text;
+};
+
+static const struct words alerts[] = {
+    {GNUTLS_A_NO_APPLICATION_PROTOCOL, HAWSER_ENOTSPOKEN, "the peer speaks none of the protocols that we offered"},
+    {GNUTLS_A_PROTOCOL_VERSION, HAWSER_ETLS, "the peer does not speak TLS 1.3"},
+    {GNUTLS_A_HANDSHAKE_FAILURE, HAWSER_ETLS, "the peer has no TLS parameters in common with us"},
+    {GNUTLS_A_CERTIFICATE_REQUIRED, HAWSER_EREFUSED, "the peer wants to see our identity, and we showed none"},
+    {GNUTLS_A_BAD_CERTIFICATE, HAWSER_EREFUSED, "the peer does not accept our identity"},
+    {GNUTLS_A_CERTIFICATE_UNKNOWN, HAWSER_EREFUSED, "the peer does not accept our certificate"},
+    {GNUTLS_A_CERTIFICATE_EXPIRED, HAWSER_EREFUSED, "the peer says that our certificate has expired"},
+    {GNUTLS_A_UNKNOWN_CA, HAWSER_EREFUSED, "the peer does not know who vouches for our certificate"},
+    {GNUTLS_A_ACCESS_DENIED, HAWSER_EREFUSED, "the peer denies us access"},
+    {GNUTLS_A_UNRECOGNIZED_NAME, HAWSER_EREFUSED, "the peer does not serve the name that we asked for"},
+    {GNUTLS_A_BAD_RECORD_MAC, HAWSER_ETLS, "the peer says that one of our records failed its integrity check"},
+    {GNUTLS_A_USER_CANCELED, HAWSER_EREFUSED, "the peer cancelled the handshake"},
+};
+
+static const struct words causes[] = {
+    {GNUTLS_E_DECRYPTION_FAILED, HAWSER_ETLS, "a record failed its integrity check: it was changed on the way"},
+    {GNUTLS_E_ERROR_IN_FINISHED_PACKET, HAWSER_ETLS, "the handshake was changed on the way"},
+    {GNUTLS_E_NO_APPLICATION_PROTOCOL, HAWSER_ENOTSPOKEN, "the peer speaks none of our protocols"},
+    {GNUTLS_E_UNSUPPORTED_VERSION_PACKET, HAWSER_ETLS, "the peer does not speak TLS 1.3"},
+    {GNUTLS_E_NO_CIPHER_SUITES, HAWSER_ETLS, "the peer has no TLS parameters in common with us"},
+    {GNUTLS_E_NO_CERTIFICATE_FOUND, HAWSER_EUNVERIFIED, "the peer showed neither a key nor a certificate"},
+    {GNUTLS_E_CERTIFICATE_REQUIRED, HAWSER_EUNVERIFIED, "the peer showed neither a key nor a certificate"},
+    {GNUTLS_E_UNSUPPORTED_CERTIFICATE_TYPE, HAWSER_EUNVERIFIED, "the peer has no key of a type that we can check"},
+    {GNUTLS_E_PK_SIG_VERIFY_FAILED, HAWSER_EUNVERIFIED, "the peer does not hold the key that it showed"},
+    {GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS, HAWSER_ETLS, "the peer floods us with handshake messages"},
+    {GNUTLS_E_MEMORY_ERROR, ENOMEM, "out of memory"},
+};
+
+static const struct words *find(const struct words *table, size_t count, int cause)
+{
+    for (size_t i = 0; i < count; i++)
+        if (table[i].cause == cause)
+            return &table[i];
+    return NULL;
+}
+
+static int fail_alert(struct tls_layer *tls)
+{
+    gnutls_alert_description_t alert = gnutls_alert_get(tls->session);
+    const struct words *words = find(alerts, sizeof alerts / sizeof *alerts, (int)alert);
+    const char *name = gnutls_alert_get_name(alert);
+
+    if (words)
+        return layer_fail(&tls->layer, -words->code, "%s (TLS alert: %s)", words->text, name ? name : "?");
+    return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer ended TLS with the alert \"%s\"", name ? name : "?");
+}
+
+static int fail_end(struct tls_layer *tls)
+{
+    if (tls->opening)
+        return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer closed the connection during the TLS handshake");
+    return layer_fail(&tls->layer, -ECONNRESET,
+                      "the peer closed the connection without saying so inside TLS: data may be missing");
+}
+
+/* What is no record at all, before anything else was understood, is some other protocol. */
+static bool is_foreign(const struct tls_layer *tls, ssize_t code)
+{
+    return tls->opening && gnutls_protocol_get_version(tls->session) != GNUTLS_TLS1_3 &&
+           (code == GNUTLS_E_UNEXPECTED_PACKET_LENGTH || code == GNUTLS_E_UNEXPECTED_PACKET ||
+            code == GNUTLS_E_RECORD_OVERFLOW || code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ||
+            code == GNUTLS_E_TLS_PACKET_DECODING_ERROR);
+}
+
+int tls_fail(struct tls_layer *tls, ssize_t code)
+{
+    const struct layer_error *lower = layer_error(&tls->layer);
+    const struct words *words = find(causes, sizeof causes / sizeof *causes, (int)code);
+
+    if (lower->code < 0)
+        return lower->code;
+    if (code == GNUTLS_E_FATAL_ALERT_RECEIVED)
+        return fail_alert(tls);
+    if (tls->ended)
+        return fail_end(tls);
+    gnutls_alert_send_appropriate(tls->session, (int)code);
+    tls_flush(tls);
+    if (is_foreign(tls, code))
+        return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer does not speak TLS");
+    if (words)
+        return layer_fail(&tls->layer, -words->code, "%s", words->text);
+    return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer broke the rules of TLS: %s", gnutls_strerror((int)code));
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of security/ share among themselves. */
+#ifndef SECURITY_INTERNAL_H
+#define SECURITY_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <pthread.h>
+
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+
+#include "base/list.h"
+#include "base/text.h"
+#include "base/tree.h"
+#include "loop/loop.h"
+#include "security/security.h"
+
+/* ------------------------------------------------------------------------------------------- files of state (state.c) */
+
+/* Opens the directory path, or path/sub when sub is not NULL, and makes what is missing (0700). */
+int state_open(const char *path, const char *sub, int *ret_directory);
+/* Reads a regular file of at most limit bytes, never through a symbolic link. private: -EACCES unless it is ours
+ * and closed to others. The data ends in a NUL that is not counted; the caller frees it. */
+int state_read(int directory, const char *name, size_t limit, bool private, uint8_t **ret_data, size_t *ret_size);
+enum state_write {
+    STATE_REPLACE = 0,
+    STATE_EXCLUSIVE = 1, /* -EEXIST when the name is taken */
+    STATE_DURABLE = 2,   /* survives a power failure */
+};
+/* Writes a file (0600) under a temporary name first, so that nobody ever sees a part of it. */
+int state_write(int directory, const char *name, const void *data, size_t size, unsigned how);
+
+/* --------------------------------------------------------------------------------- replayed early data (replay.c) */
+
+#define REPLAY_MAX 65536
+#define REPLAY_WINDOW 86400 /* seconds */
+#define REPLAY_KEY_MAX 64
+
+struct replay {
+    RB_HEAD(replay_tree, replay_entry) tree;
+    struct list order;
+    size_t count;
+};
+void replay_init(struct replay *replay);
+/* 0: noted; -EEXIST: seen within the window; -ENOSPC: full, so that nothing is known of it; -ENOMEM. */
+int replay_add(struct replay *replay, const uint8_t *key, size_t size, int64_t now);
+void replay_clear(struct replay *replay);
+
+/* ------------------------------------------------------------------------------------ openers' nonces (nonce.c) */
+
+#define NONCE_MAX (1 << 20)
+
+struct nonces {
+    RB_HEAD(nonce_tree, nonce_entry) tree;
+    size_t count;
+};
+void nonces_init(struct nonces *nonces);
+int nonces_add(struct nonces *nonces, const uint8_t nonce[16], const char *key_name); /* also -ENOBUFS */
+void nonces_remove(struct nonces *nonces, const uint8_t nonce[16], const char *key_name);
+void nonces_clear(struct nonces *nonces);
+
+/* ------------------------------------------------------------------------------- shared by contexts (shared.c) */
+
+struct hawser_shared {
+    atomic_uint references;
+    pthread_mutex_t mutex; /* over what follows, but the ticket key, which never changes */
+    struct replay replay;
+    struct nonces nonces;
+    uint8_t ticket_key[64];
+    gnutls_datum_t ticket_key_datum;
+};
+
+/* ------------------------------------------------------------------------- tickets in memory and on disk (tickets.c) */
+
+struct tickets {
+    RB_HEAD(ticket_tree, ticket_entry) tree;
+    struct list order; /* the oldest first */
+    size_t count;
+    struct loop_timer timer; /* writes what is not on disk yet */
+    bool pending;
+};
+#define TICKETS_MAX 1024
+#define TICKET_FILE_MAX 65536
+/* The file format (ticket.c). The service is stored too, since file names are hashes. */
+int ticket_encode(const struct ticket *ticket, const char *service, uint8_t **ret_data, size_t *ret_size);
+int ticket_decode(const uint8_t *data, size_t size, const char *service, struct ticket *ret_ticket);
+
+/* ------------------------------------------------------------- keys of first use, TCP Fast Open (known_peers.c ...) */
+
+/* The key name that service had at first use. -ENOENT, or why the store cannot be read. */
+int known_peers_find(hawser_context *context, const char *service, char ret_name[KEY_NAME_SIZE]);
+/* Remembers it; when another process was first, -EEXIST. */
+int known_peers_add(hawser_context *context, const char *service, const char *key_name);
+/* The lines of the store, also for fuzzing: looks for service in text. Malformed lines are passed over. */
+int known_peers_search(const char *text, const char *service, char ret_name[KEY_NAME_SIZE]);
+
+/* ------------------------------------------------------------------------ what a context keeps (context.c) */
+
+struct security {
+    hawser_context *context;
+    hawser_shared *shared; /* loop_shared()'s, else this context's own */
+    gnutls_anti_replay_t anti_replay;
+    gnutls_certificate_credentials_t anonymous; /* a client that shows nothing */
+    gnutls_priority_t priorities[SECURITY_TYPES];
+    gnutls_x509_trust_list_t system_anchors; /* loaded at first need: that takes tens of milliseconds */
+    struct tickets tickets;
+    struct text known_peers; /* the store, where nothing is kept on disk */
+    struct text fast_open;   /* the same lines as in its file */
+    bool fast_open_loaded;
+    char network[17]; /* which network we are in, as of network_at */
+    int64_t network_at;
+};
+struct security *security_of(hawser_context *context); /* NULL: out of memory */
+
+void tickets_init(struct security *security);
+void tickets_release(struct security *security); /* writes what is not on disk yet */
+
+/* The anchors of the system, or NULL with a reason. */
+gnutls_x509_trust_list_t security_system_anchors(hawser_context *context);
+
+#endif

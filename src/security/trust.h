@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A trust rule taken apart; inside security/ only. */
+#ifndef SECURITY_TRUST_H
+#define SECURITY_TRUST_H
+
+#include "security/internal.h"
+
+#define TRUST_KEYS_MAX 64
+
+struct trust {
+    hawser_context *context;
+    bool pki, tofu, any;
+    gnutls_x509_trust_list_t anchors; /* of a file; NULL: the system's */
+    size_t key_count;
+    char (*keys)[KEY_NAME_SIZE];
+};
+
+bool trust_has_key(const struct trust *trust, const char *key_name);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The conformance suite of stacks. A row of the table in main.c names a stack; every test runs on every row, and asks
+ * the stack's own flags what it may expect.
+ */
+#ifndef TESTS_STACK_SUITE_H
+#define TESTS_STACK_SUITE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <errno.h>
+
+#include <cmocka.h>
+
+#include "layer/layer.h"
+#include "loop/loop.h"
+#include "security/security.h"
+
+#define DEADLINE 20000000 /* microseconds until a test gives up waiting; reached only by a failure */
+
+struct row {
+    const char *stack;
+    int family;
+};
+
+/* ------------------------------------------------------------------------------------------- one end of a stack (end.c) */
+
+/* Sends a pattern and checks that what comes is one: byte i is pattern(i), from 0 on, in each direction. */
+struct end {
+    struct layer *top;
+    hawser_context *context;
+    bool up, eof, shut;
+    bool echo;                                              /* sends back what comes, instead of the pattern */
+    bool idle;                                              /* does not read */
+    bool early_wanted;                                      /* sends what it may before it is up */
+    bool early;                                             /* bytes came, or went, before it was up */
+    int code;                                               /* of a failure */
+    uint64_t to_send, sent, received, mismatches, refusals; /* refusals: how often send() said -EAGAIN */
+    bool shut_after;                                        /* says goodbye when all is sent */
+    uint8_t held[4096];                                     /* of an echo, not sent back yet */
+    size_t held_size;
+    struct loop_deferred again;
+    unsigned rounds;
+};
+
+uint8_t pattern(uint64_t at);
+void end_start(struct end *end, hawser_context *context, struct layer *top);
+void end_run(struct end *end); /* goes as far as it can */
+void end_stop(struct end *end);
+
+/* --------------------------------------------------------------------------- a listener and those who come (world.c) */
+
+struct world {
+    const struct row *row;
+    char directory[64]; /* removed at the end */
+    int descriptors;    /* open before the test */
+    hawser_context *server_context, *client_context;
+    hawser_identity *server_identity, *client_identity;
+    struct tls_config server_config, client_config;
+    struct acceptor *acceptor;
+    struct layer_address address;
+    struct layer_target target;
+    struct end server, client; /* server: the last one accepted */
+    struct end server_wish;    /* what the next one accepted is to do */
+    unsigned accepted;
+    bool secure; /* the row's stack is */
+};
+
+int world_setup(void **state);    /* state: the row, then the world */
+int world_teardown(void **state); /* fails when a descriptor is left open */
+
+hawser_context *make_context(struct world *world, const char *state_name); /* state_name NULL: keeps nothing */
+struct trust *make_trust(hawser_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void set_trust(struct world *world, bool of_server, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void listen_here(struct world *world); /* with server_context and server_config */
+void stop_listening(struct world *world);
+void connect_there(struct world *world);  /* with client_context and client_config */
+void drop_ends(struct world *world);      /* closes both, for the next connection */
+void restart_server(struct world *world); /* as a new process would be: nothing remembered, at the same address */
+
+/* Dispatches both contexts until done() or the deadline; false at the deadline. */
+bool run_until(struct world *world, bool (*done)(struct world *world));
+bool both_up(struct world *world);
+bool settled(struct world *world); /* each end is up or has failed, and all that was to be sent has come */
+bool both_ended(struct world *world);
+void run_for_events(struct world *world); /* until both contexts have nothing to do */
+
+void make_address(struct world *world, const char *name, struct layer_address *ret_address);
+/* Connects, lets both ends come up, and asserts that they did. */
+void establish(struct world *world);
+void assert_words(const struct end *end, int code, const char *part);
+
+/* -------------------------------------------------------------------------------- a man in the middle (proxy.c) */
+
+struct proxy {
+    hawser_context *context;
+    struct layer_address address; /* where it listens */
+    struct layer_address onward;
+    int listener, client, server;
+    uint64_t forward, backward;          /* bytes so far: from who opened; to it */
+    int64_t flip_forward, flip_backward; /* the byte to change by one bit; -1: none */
+    uint8_t *record;                     /* all bytes from who opened */
+    size_t record_size;
+    bool hold_server; /* swallow what the server says */
+};
+void proxy_start(struct world *world, struct proxy *proxy);
+void proxy_stop(struct proxy *proxy);
+
+/* ------------------------------------------------------------------------------------------------- the tests */
+
+struct suite_test {
+    const char *name; /* what it proves */
+    void (*run)(void **state);
+};
+extern const struct suite_test connect_tests[], bytes_tests[], trust_tests[], resume_tests[], hostile_tests[],
+    acceptor_tests[];
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "suite.h"
+
+#define BULK (24u << 20)
+
+static bool echo_done(struct world *world)
+{
+    return world->client.code || world->server.code || world->client.received == world->client.to_send;
+}
+
+static void echoes(void **state)
+{
+    struct world *world = *state;
+    static const uint64_t sizes[] = {1, 100, 4091, 4096, 16384, 16385, 70000};
+
+    listen_here(world);
+    world->server_wish.echo = true;
+    establish(world);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        world->client.to_send += sizes[i];
+        end_run(&world->client);
+        assert_true(run_until(world, echo_done));
+        assert_int_equal(world->client.code, 0);
+        assert_int_equal(world->client.received, world->client.to_send);
+    }
+    assert_int_equal(world->client.mismatches, 0);
+    assert_int_equal(world->server.mismatches, 0);
+}
+
+static void bulk_both_ways(void **state)
+{
+    struct world *world = *state;
+
+    listen_here(world);
+    world->server_wish.to_send = BULK;
+    world->client.to_send = BULK;
+    connect_there(world);
+    assert_true(run_until(world, settled));
+    assert_int_equal(world->client.code, 0);
+    assert_int_equal(world->server.code, 0);
+    assert_int_equal(world->client.received, BULK);
+    assert_int_equal(world->server.received, BULK);
+    assert_int_equal(world->client.mismatches + world->server.mismatches, 0);
+}
+
+static bool client_refused(struct world *world)
+{
+    return world->client.refusals > 0;
+}
+
+static void waits_for_a_slow_reader(void **state)
+{
+    struct world *world = *state;
+    uint64_t stuck;
+
+    listen_here(world);
+    world->server_wish.idle = true;
+    establish(world);
+    world->client.to_send = BULK;
+    end_run(&world->client);
+    assert_true(run_until(world, client_refused));
+    run_for_events(world);
+    stuck = world->client.sent;
+    assert_true(stuck < BULK);
+    run_for_events(world);
+    assert_int_equal(world->client.sent, stuck);
+    world->server.idle = false;
+    end_run(&world->server);
+    assert_true(run_until(world, settled));
+    assert_int_equal(world->server.received, BULK);
+    assert_int_equal(world->server.mismatches, 0);
+}
+
+static bool server_ended(struct world *world)
+{
+    return world->server.eof || world->server.code;
+}
+
+static bool client_ended(struct world *world)
+{
+    return world->client.eof || world->client.code;
+}
+
+static void each_direction_ends_alone(void **state)
+{
+    struct world *world = *state;
+
+    listen_here(world);
+    establish(world);
+    world->client.to_send = 50000;
+    world->client.shut_after = true;
+    end_run(&world->client);
+    assert_true(run_until(world, server_ended));
+    assert_int_equal(world->server.code, 0);
+    assert_int_equal(world->server.received, 50000);
+    assert_false(world->client.eof);
+    /* The other direction goes on. */
+    world->server.to_send = 60000;
+    world->server.shut_after = true;
+    end_run(&world->server);
+    assert_true(run_until(world, client_ended));
+    assert_int_equal(world->client.code, 0);
+    assert_int_equal(world->client.received, 60000);
+    assert_int_equal(world->client.mismatches + world->server.mismatches, 0);
+    assert_true(both_ended(world));
+}
+
+static void killed_peer(void **state)
+{
+    struct world *world = *state;
+
+    listen_here(world);
+    establish(world);
+    world->client.to_send = 1000;
+    end_run(&world->client);
+    assert_true(run_until(world, settled));
+    end_stop(&world->client);
+    assert_true(run_until(world, server_ended));
+    if (world->secure) /* an end without close_notify is not a clean one */
+        assert_words(&world->server, -ECONNRESET, "without saying so inside TLS");
+    else
+        assert_true(world->server.eof);
+}
+
+static void killed_with_data_unread(void **state)
+{
+    struct world *world = *state;
+
+    listen_here(world);
+    world->server_wish.idle = true;
+    establish(world);
+    world->client.to_send = 1000;
+    end_run(&world->client);
+    run_for_events(world);
+    world->server.to_send = 0;
+    end_stop(&world->server); /* unread data: the system resets */
+    assert_true(run_until(world, client_ended));
+    if (world->client.eof) /* unix and tcp may tell the end first */
+        assert_false(world->secure);
+    else
+        assert_words(&world->client, -ECONNRESET, "the peer ");
+}
+
+static void moves(void **state)
+{
+    struct world *world = *state;
+    hawser_context *other = make_context(world, NULL), *old = world->server_context;
+
+    listen_here(world);
+    world->server_wish.to_send = BULK;
+    world->client.to_send = BULK;
+    establish(world);
+    while (world->server.received < BULK / 4)
+        hawser_iterate(world->client_context, 1000), hawser_iterate(old, 1000);
+    assert_true(world->server.received < BULK);
+    loop_undefer(&world->server.again);
+    world->server.top->type->detach(world->server.top);
+    stop_listening(world);
+    trust_free(world->server_config.trust);
+    world->server_config.trust = NULL;
+    world->server_context = other;
+    hawser_context_unref(old); /* nothing of it may be needed any more */
+    assert_int_equal(world->server.top->type->attach(world->server.top, other), 0);
+    world->server.context = other;
+    end_run(&world->server);
+    assert_true(run_until(world, settled));
+    assert_int_equal(world->client.code, 0);
+    assert_int_equal(world->server.code, 0);
+    assert_int_equal(world->client.mismatches + world->server.mismatches, 0);
+}
+
+static void rekeys(void **state)
+{
+    struct world *world = *state;
+
+    if (!world->secure) {
+        struct layer *none = NULL;
+        assert_int_equal(stack_open(world->client_context, "tcp/tls", &world->target, &none), -EINVAL);
+        assert_null(none);
+        return;
+    }
+    listen_here(world);
+    world->server_wish.echo = true;
+    establish(world);
+    for (int i = 0; i < 3; i++) {
+        int r = i == 1 ? world->server.top->type->rekey(world->server.top)
+                       : world->client.top->type->rekey(world->client.top);
+        assert_int_equal(r, 0);
+        world->client.to_send += 30000;
+        end_run(&world->client);
+        assert_true(run_until(world, echo_done));
+        assert_int_equal(world->client.code, 0);
+        assert_int_equal(world->server.code, 0);
+    }
+    assert_int_equal(world->client.received, 90000);
+    assert_int_equal(world->client.mismatches, 0);
+}
+
+const struct suite_test bytes_tests[] = {
+    {"echoes messages of all sizes", echoes},
+    {"carries much both ways at once", bulk_both_ways},
+    {"waits for a reader that does not read", waits_for_a_slow_reader},
+    {"ends each direction by itself", each_direction_ends_alone},
+    {"notices that the peer was killed", killed_peer},
+    {"notices that the peer was killed with data unread", killed_with_data_unread},
+    {"moves to another context in the middle of a transfer", moves},
+    {"goes on with new keys", rekeys},
+    {NULL, NULL},
+};

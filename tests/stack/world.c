@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "suite.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int count = 0;
+
+    assert_non_null(directory);
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+hawser_context *make_context(struct world *world, const char *state_name)
+{
+    hawser_context *context;
+    char path[128] = "";
+
+    if (state_name)
+        snprintf(path, sizeof path, "%s/%s", world->directory, state_name);
+    assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = path, .no_worker = true), &context), 0);
+    return context;
+}
+
+struct trust *make_trust(hawser_context *context, const char *format, ...)
+{
+    char rule[512];
+    struct trust *trust;
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(rule, sizeof rule, format, arguments);
+    va_end(arguments);
+    assert_int_equal(trust_new(context, rule, NULL, &trust), 0);
+    return trust;
+}
+
+void set_trust(struct world *world, bool of_server, const char *format, ...)
+{
+    struct tls_config *config = of_server ? &world->server_config : &world->client_config;
+    char rule[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(rule, sizeof rule, format, arguments);
+    va_end(arguments);
+    trust_free(config->trust);
+    config->trust = make_trust(of_server ? world->server_context : world->client_context, "%s", rule);
+}
+
+void make_address(struct world *world, const char *name, struct layer_address *ret_address)
+{
+    struct sockaddr_un *un = (void *)&ret_address->address;
+    struct sockaddr_in *v4 = (void *)&ret_address->address;
+    struct sockaddr_in6 *v6 = (void *)&ret_address->address;
+
+    memset(ret_address, 0, sizeof *ret_address);
+    ret_address->address.ss_family = (sa_family_t)world->row->family;
+    if (world->row->family == AF_UNIX) {
+        snprintf(un->sun_path, sizeof un->sun_path, "%s/%s", world->directory, name);
+        ret_address->size = sizeof *un;
+    } else if (world->row->family == AF_INET) {
+        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        ret_address->size = sizeof *v4;
+    } else {
+        v6->sin6_addr = in6addr_loopback;
+        ret_address->size = sizeof *v6;
+    }
+}
+
+static void on_accepted(void *user, int fd)
+{
+    struct world *world = user;
+    struct layer *top;
+
+    end_stop(&world->server);
+    assert_int_equal(stack_accept(world->server_context, world->row->stack, &world->server_config, fd, &top), 0);
+    world->server = world->server_wish;
+    end_start(&world->server, world->server_context, top);
+    world->accepted++;
+}
+
+void listen_here(struct world *world)
+{
+    struct acceptor_config config = {.local = world->address, .fd = -1, .accepted = on_accepted, .user = world};
+    socklen_t size = sizeof world->address.address;
+
+    assert_int_equal(acceptor_new(world->server_context, &config, &world->acceptor), 0);
+    assert_int_equal(
+        getsockname(acceptor_descriptor(world->acceptor), (struct sockaddr *)&world->address.address, &size), 0);
+    world->target.remote = world->address;
+}
+
+void stop_listening(struct world *world)
+{
+    acceptor_destroy(world->acceptor);
+    world->acceptor = NULL;
+}
+
+void connect_there(struct world *world)
+{
+    struct layer *top;
+
+    world->target.tls = &world->client_config;
+    assert_int_equal(stack_open(world->client_context, world->row->stack, &world->target, &top), 0);
+    end_start(&world->client, world->client_context, top);
+}
+
+void drop_ends(struct world *world)
+{
+    end_stop(&world->client);
+    end_stop(&world->server);
+    memset(&world->server_wish, 0, sizeof world->server_wish);
+}
+
+void restart_server(struct world *world)
+{
+    end_stop(&world->server);
+    stop_listening(world);
+    trust_free(world->server_config.trust);
+    hawser_context_unref(world->server_context);
+    world->server_context = make_context(world, NULL);
+    world->server_config.trust = make_trust(world->server_context, "any");
+    listen_here(world);
+}
+
+int world_setup(void **state)
+{
+    const struct row *row = *state;
+    struct world *world = calloc(1, sizeof *world);
+    unsigned flags = 0;
+
+    assert_non_null(world);
+    world->row = row;
+    world->descriptors = count_descriptors();
+    strcpy(world->directory, "/tmp/hawser-stack-XXXXXX");
+    assert_non_null(mkdtemp(world->directory));
+    world->server_context = make_context(world, NULL);
+    world->client_context = make_context(world, NULL);
+    assert_int_equal(hawser_identity_new(&world->server_identity), 0);
+    assert_int_equal(hawser_identity_new(&world->client_identity), 0);
+    world->server_config = (struct tls_config){
+        .identity = world->server_identity,
+        .trust = make_trust(world->server_context, "any"),
+        .alpn = {"hawser/1"},
+        .require_alpn = true,
+        .early_data = true,
+    };
+    world->client_config = (struct tls_config){
+        .identity = world->client_identity,
+        .trust = make_trust(world->client_context, "key=%s", hawser_identity_name(world->server_identity)),
+        .service = "the service",
+        .alpn = {"hawser/1"},
+        .require_alpn = true,
+        .early_data = true,
+    };
+    make_address(world, "socket", &world->address);
+    world->secure = strncmp(row->stack, "tls/", 4) == 0;
+    for (unsigned i = 0; stack_name(i, &flags); i++)
+        if (strcmp(stack_name(i, NULL), row->stack) == 0)
+            assert_int_equal(!!(flags & LAYER_SECURE), world->secure);
+    *state = world;
+    return 0;
+}
+
+int world_teardown(void **state)
+{
+    struct world *world = *state;
+    int descriptors;
+
+    end_stop(&world->client);
+    end_stop(&world->server);
+    stop_listening(world);
+    trust_free(world->server_config.trust);
+    trust_free(world->client_config.trust);
+    hawser_identity_unref(world->server_identity);
+    hawser_identity_unref(world->client_identity);
+    hawser_context_unref(world->server_context);
+    hawser_context_unref(world->client_context);
+    nftw(world->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    descriptors = count_descriptors();
+    if (descriptors != world->descriptors)
+        print_error("%d descriptors were open before, %d after\n", world->descriptors, descriptors);
+    descriptors -= world->descriptors;
+    free(world);
+    *state = NULL;
+    return descriptors;
+}
+
+static void dispatch(struct world *world, int timeout_ms)
+{
+    struct pollfd fds[2] = {
+        {.fd = hawser_context_fd(world->server_context), .events = POLLIN},
+        {.fd = hawser_context_fd(world->client_context), .events = POLLIN},
+    };
+
+    assert_true(poll(fds, 2, timeout_ms) >= 0);
+    if (fds[0].revents)
+        assert_true(hawser_dispatch(world->server_context) >= 0);
+    if (fds[1].revents)
+        assert_true(hawser_dispatch(world->client_context) >= 0);
+}
+
+bool run_until(struct world *world, bool (*done)(struct world *world))
+{
+    int64_t deadline = loop_clock() + DEADLINE;
+
+    while (!done(world)) {
+        if (loop_clock() > deadline)
+            return false;
+        dispatch(world, 100);
+    }
+    return true;
+}
+
+void run_for_events(struct world *world)
+{
+    struct pollfd fds[2] = {
+        {.fd = hawser_context_fd(world->server_context), .events = POLLIN},
+        {.fd = hawser_context_fd(world->client_context), .events = POLLIN},
+    };
+
+    while (poll(fds, 2, 20) > 0)
+        dispatch(world, 0);
+}
+
+bool both_up(struct world *world)
+{
+    return (world->client.up || world->client.code) && (world->server.up || world->server.code);
+}
+
+bool settled(struct world *world)
+{
+    return both_up(world) && (world->client.code || world->client.received >= world->server.to_send) &&
+           (world->server.code || world->server.received >= world->client.to_send);
+}
+
+bool both_ended(struct world *world)
+{
+    return (world->client.code || (world->client.eof && world->client.shut)) &&
+           (world->server.code || (world->server.eof && world->server.shut));
+}
+
+void establish(struct world *world)
+{
+    unsigned before = world->accepted;
+
+    connect_there(world);
+    while (world->accepted == before && !world->client.code)
+        dispatch(world, 100);
+    assert_true(run_until(world, both_up));
+    if (world->client.code || world->server.code)
+        print_error("client: %s: %s; server: %s: %s\n", layer_error(world->client.top)->layer,
+                    layer_error(world->client.top)->reason, layer_error(world->server.top)->layer,
+                    layer_error(world->server.top)->reason);
+    assert_int_equal(world->client.code, 0);
+    assert_int_equal(world->server.code, 0);
+}
+
+void assert_words(const struct end *end, int code, const char *part)
+{
+    const struct layer_error *error = layer_error(end->top);
+
+    if (end->code != code || error->code != code || !strstr(error->reason, part))
+        print_error("end %d, layer %s %d: \"%s\", without \"%s\"\n", end->code, error->layer, error->code,
+                    error->reason, part);
+    assert_int_equal(end->code, code);
+    assert_int_equal(error->code, code);
+    assert_non_null(strstr(error->reason, part));
+}
