@@ -77,9 +77,17 @@ def choose(options):
         if not parts:
             sys.exit("No part has such a name; see --list.")
     wanted = options.variants.split(",") if options.variants else list(VARIANTS)
+    if not set(wanted) <= set(VARIANTS):
+        sys.exit("No program has such a name; see --list.")
     for part in parts:
-        part.variants = [v for v in part.variants if v in wanted and program(options, VARIANTS[v][0])]
+        part.variants = [v for v in part.variants if v in wanted]
     return parts
+
+
+def available(options, parts):
+    """Leaves out what was not built."""
+    for part in parts:
+        part.variants = [v for v in part.variants if program(options, VARIANTS[v][0])]
 
 
 class Machine:
@@ -258,15 +266,14 @@ def save(runner, parts, verdicts, facts, text):
 
 def main():
     options = arguments()
-    if options.list:
-        choose(options)
+    parts = choose(options)
     if not options.inside:
         build(options)
         code = network.enter([os.path.abspath(__file__)] + sys.argv[1:])
         if code is not None:
             return code
     random.seed(options.seed)
-    parts = choose(options)
+    available(options, parts)
     if not options.no_hawser and not program(options, "hawser"):
         print("There is no hawser to measure: only the limits and the peers are.")
     return inside(options, parts)
