@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events: who wants them, and how the session's callbacks become events. (S2.33, S2.48) */
+#include "association/association.h"
+
+#include <gnutls/crypto.h>
+
+#include "association/table.h"
+
+/* Handlers for one of our messages. */
+struct message_slots {
+    UT_hash_handle hh;
+    hawser_message_id id;
+    struct slot outcome, sent;
+    bool failed;
+};
+
+/* ------------------------------------------------------------------------------------------------------- raising */
+
+void event_call(hawser_association *association, struct slot slot, hawser_event *event)
+{
+    /* The program may let go of the association in its own handler. Without a reference nobody is there to listen. */
+    if (!slot.handler || association->refs == 0 || association->silent)
+        return;
+    event->association = association;
+    event->time_us = loop_now(association->context);
+    association_hold(association);
+    slot.handler(event, slot.user);
+    association_let_go(association);
+}
+
+void event_raise(hawser_association *association, hawser_event *event)
+{
+    event_call(association, association->slots[event->type], event);
+}
+
+bool event_wanted(const hawser_association *association, hawser_event_type type)
+{
+    return association->slots[type].handler != NULL;
+}
+
+int hawser_register(hawser_association *association, hawser_event_type type, hawser_handler handler, void *user)
+{
+    int r = association_check(association);
+
+    if (r < 0)
+        return r;
+    if (type < HAWSER_ACCEPTED || type >= HAWSER_EVENT_COUNT_)
+        return -EINVAL;
+    association->slots[type] = (struct slot){handler, user};
+    return 0;
+}
+
+int hawser_register_message(hawser_association *association, hawser_message_id id, hawser_event_type type,
+                            hawser_handler handler, void *user)
+{
+    struct message_slots *slots;
+    int r = association_check(association);
+
+    if (r < 0)
+        return r;
+    if (type != HAWSER_OUTCOME && type != HAWSER_SENT)
+        return -EINVAL;
+    if (!association->session || !session_unsettled(association->session, id))
+        return -ENOENT;
+    HASH_FIND(hh, association->message_slots, &id, sizeof id, slots);
+    if (!slots && !handler)
+        return 0;
+    if (!slots) {
+        slots = calloc(1, sizeof *slots);
+        if (!slots)
+            return -ENOMEM;
+        slots->id = id;
+        HASH_ADD(hh, association->message_slots, id, sizeof slots->id, slots);
+        if (slots->failed) {
+            free(slots);
+            return -ENOMEM;
+        }
+    }
+    if (type == HAWSER_OUTCOME)
+        slots->outcome = (struct slot){handler, user};
+    else
+        slots->sent = (struct slot){handler, user};
+    return 0;
+}
+
+void message_slots_free(hawser_association *association)
+{
+    struct message_slots *slots, *next;
+
+    HASH_ITER(hh, association->message_slots, slots, next)
+    {
+        HASH_DEL(association->message_slots, slots);
+        free(slots);
+    }
+}
+
+/* ----------------------------------------------------------------------------------------- the session's callbacks */
+
+static void on_hello(void *user)
+{
+    hawser_association *association = user;
+
+    batch_flush(association->all);
+    if (association->child)
+        listener_hello(association);
+}
+
+static void on_message(void *user, struct session_message *message)
+{
+    receive_message(user, message);
+}
+
+static void on_arriving(void *user, struct session_arriving *arriving)
+{
+    batch_flush(((hawser_association *)user)->all);
+    receive_arriving(user, arriving);
+}
+
+static void on_part(void *user, struct session_part *part)
+{
+    batch_flush(((hawser_association *)user)->all);
+    receive_part(user, part);
+}
+
+static void on_abandoned(void *user, uint64_t id, enum session_outcome kind)
+{
+    batch_flush(((hawser_association *)user)->all);
+    receive_abandoned(user, id, kind);
+}
+
+static hawser_outcome outcome_of(enum session_outcome kind)
+{
+    return kind == SESSION_ACKED ? HAWSER_ACKED : kind == SESSION_EXPIRED ? HAWSER_EXPIRED : HAWSER_SEND_FAILED;
+}
+
+/* One message with a handler of its own; the range before it went to the association's. */
+static void outcome_of_message(hawser_association *association, struct message_slots *slots, hawser_event *event)
+{
+    struct slot slot = slots->outcome.handler ? slots->outcome : association->slots[HAWSER_OUTCOME];
+
+    HASH_DEL(association->message_slots, slots);
+    free(slots);
+    event->outcome.count = 1;
+    event_call(association, slot, event);
+}
+
+static void on_outcome(void *user, uint64_t first, uint64_t count, enum session_outcome kind, int code,
+                       const char *reason, bool maybe_delivered)
+{
+    hawser_association *association = user;
+    hawser_event event = {.type = HAWSER_OUTCOME};
+    uint64_t end = first + count;
+
+    batch_flush(association->all);
+    event.outcome.first = first;
+    event.outcome.kind = outcome_of(kind);
+    event.outcome.code = code;
+    event.outcome.reason = reason ? reason : code ? hawser_strerror(code) : "";
+    event.outcome.maybe_delivered = maybe_delivered;
+    for (uint64_t id = first; association->message_slots && id < end; id++) {
+        struct message_slots *slots;
+
+        HASH_FIND(hh, association->message_slots, &id, sizeof id, slots);
+        if (!slots)
+            continue;
+        event.outcome.count = id - event.outcome.first;
+        if (event.outcome.count > 0)
+            event_raise(association, &event);
+        event.outcome.first = id;
+        outcome_of_message(association, slots, &event);
+        event.outcome.first = id + 1;
+    }
+    event.outcome.count = end - event.outcome.first;
+    if (event.outcome.count > 0)
+        event_raise(association, &event);
+}
+
+static void on_sent(void *user, uint64_t id)
+{
+    hawser_association *association = user;
+    hawser_event event = {.type = HAWSER_SENT};
+    struct message_slots *slots = NULL;
+
+    batch_flush(association->all);
+    event.sent.id = id;
+    if (association->message_slots)
+        HASH_FIND(hh, association->message_slots, &id, sizeof id, slots);
+    event_call(association, slots && slots->sent.handler ? slots->sent : association->slots[HAWSER_SENT], &event);
+}
+
+static void on_settled(void *user, uint64_t id, void *cookie)
+{
+    (void)id;
+    outgoing_settled(user, cookie);
+}
+
+static void on_writable(void *user)
+{
+    hawser_association *association = user;
+
+    batch_flush(association->all);
+    event_raise(association, &(hawser_event){.type = HAWSER_WRITABLE});
+}
+
+static void on_stream_opened(void *user, struct session_stream *stream)
+{
+    batch_flush(((hawser_association *)user)->all);
+    stream_opened(user, stream);
+}
+
+static void on_stream_readable(void *user, struct session_stream *stream)
+{
+    batch_flush(((hawser_association *)user)->all);
+    stream_ready(user, stream, HAWSER_STREAM_READABLE);
+}
+
+static void on_stream_writable(void *user, struct session_stream *stream)
+{
+    batch_flush(((hawser_association *)user)->all);
+    stream_ready(user, stream, HAWSER_STREAM_WRITABLE);
+}
+
+static void on_stream_closed(void *user, struct session_stream *stream, bool reset, uint64_t code)
+{
+    batch_flush(((hawser_association *)user)->all);
+    stream_closed(user, stream, reset, code);
+}
+
+static void on_closed(void *user, int code, uint64_t peer_code, bool by_peer, const char *reason)
+{
+    batch_flush(((hawser_association *)user)->all);
+    close_told(user, code, peer_code, by_peer, reason);
+}
+
+static const uint8_t *on_source(void *user, void *cookie, uint64_t offset, size_t *ret_size, int *ret_error)
+{
+    return outgoing_source(user, cookie, offset, ret_size, ret_error);
+}
+
+static uint64_t on_random(void *user)
+{
+    uint64_t value = 0;
+
+    (void)user;
+    /* Only decides when a frame of a reserved type is sent: a generator that fails costs exercise, not safety. */
+    (void)!gnutls_rnd(GNUTLS_RND_NONCE, &value, sizeof value);
+    return value;
+}
+
+static void on_strand_silent(void *user, struct session_strand *session_strand)
+{
+    (void)user;
+    strand_lost(session_strand_user(session_strand), -HAWSER_EDEAD, hawser_strerror(-HAWSER_EDEAD));
+}
+
+const struct session_handler association_handler = {
+    .hello = on_hello,
+    .message = on_message,
+    .arriving = on_arriving,
+    .part = on_part,
+    .abandoned = on_abandoned,
+    .outcome = on_outcome,
+    .sent = on_sent,
+    .settled = on_settled,
+    .writable = on_writable,
+    .stream_opened = on_stream_opened,
+    .stream_readable = on_stream_readable,
+    .stream_writable = on_stream_writable,
+    .stream_closed = on_stream_closed,
+    .closed = on_closed,
+    .source = on_source,
+    .random = on_random,
+    .strand_silent = on_strand_silent,
+};

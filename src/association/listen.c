@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hawser_listen(): what it is asked for, checked, and the socket. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "association/listener.h"
+
+#define DEFAULT_HANDSHAKES 1024
+
+/* A name to listen on would have to be waited for; localhost is the one that needs no look-up (RFC 6761 section 6.3). */
+static int listen_host(struct endpoint *endpoint)
+{
+    struct sockaddr_in *address = (struct sockaddr_in *)&endpoint->address.address;
+
+    if (strcmp(endpoint->host, "localhost") != 0)
+        return -EOPNOTSUPP;
+    memset(&endpoint->address, 0, sizeof endpoint->address);
+    address->sin_family = AF_INET;
+    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address->sin_port = htons(endpoint->port);
+    endpoint->address.size = sizeof *address;
+    endpoint->kind = ENDPOINT_ADDRESS;
+    return 0;
+}
+
+static int listen_parse(hawser_context *context, const char *text, struct endpoint *endpoint)
+{
+    char reason[REASON_SIZE];
+    int r;
+
+    r = endpoint_parse(text, endpoint, reason, sizeof reason);
+    if (r == 0 && endpoint->kind == ENDPOINT_HOST) {
+        r = listen_host(endpoint);
+        (void)snprintf(reason, sizeof reason, "a listener takes an address, not the name of a host");
+    }
+    if (r < 0)
+        loop_log(context, HAWSER_LOG_ERROR, "%s: %s", text, reason);
+    return r;
+}
+
+/* The endpoint as it became: with its port, and with the address behind "fd:N". */
+static int listen_endpoint(hawser_association *association, struct endpoint *endpoint)
+{
+    int fd = acceptor_descriptor(association->listener->acceptor);
+    char text[512];
+
+    endpoint->address.size = sizeof endpoint->address.address;
+    memset(&endpoint->address.address, 0, sizeof endpoint->address.address);
+    if (getsockname(fd, (struct sockaddr *)&endpoint->address.address, &endpoint->address.size) < 0)
+        return -errno;
+    endpoint->kind = endpoint->address.address.ss_family == AF_UNIX ? ENDPOINT_UNIX : ENDPOINT_ADDRESS;
+    if (endpoint->address.address.ss_family == AF_INET)
+        endpoint->port = ntohs(((struct sockaddr_in *)&endpoint->address.address)->sin_port);
+    else if (endpoint->address.address.ss_family == AF_INET6)
+        endpoint->port = ntohs(((struct sockaddr_in6 *)&endpoint->address.address)->sin6_port);
+    *endpoint->key_name = '\0';
+    (void)endpoint_print(endpoint, text, sizeof text);
+    association->endpoint = text_copy(text);
+    return association->endpoint ? 0 : -ENOMEM;
+}
+
+static int listen_socket(hawser_association *association, const hawser_listen_options *options,
+                         struct endpoint *endpoint)
+{
+    struct acceptor_config config = {
+        .fd = endpoint->kind == ENDPOINT_FD ? endpoint->fd : -1,
+        .backlog = options->backlog,
+        .reuse_port = options->reuse_port,
+        .fast_open = options->fast_open,
+        .accepted = listener_accepted,
+        .user = association,
+    };
+    struct listener *listener = association->listener;
+    int r;
+
+    if (endpoint->kind != ENDPOINT_FD)
+        config.local = endpoint->address;
+    memcpy(config.interface, endpoint->interface, sizeof config.interface);
+    r = acceptor_new(association->context, &config, &listener->acceptor);
+    if (r == 0)
+        r = listen_endpoint(association, endpoint);
+    if (r == 0)
+        listener->stack = endpoint->kind == ENDPOINT_UNIX ? "tls/unix" : "tls/tcp";
+    return r;
+}
+
+static int listen_secure(hawser_association *association, const hawser_listen_options *options,
+                         const struct endpoint *endpoint)
+{
+    struct secure_options secure = {
+        .identity = options->identity,
+        .trust = options->trust ? options->trust : "any",
+        .trust_file = options->trust_file,
+        .min_verification = options->min_verification,
+        .alpn = options->alpn,
+        .early_data = !options->no_early_data,
+        .present_certificate = true,
+    };
+    int r;
+
+    r = secure_new(association->context, &secure, &association->secure);
+    if (r < 0)
+        return r;
+    /* "hk-...@" before a listener's address says which identity is meant to answer there. */
+    if (*endpoint->key_name && strcmp(endpoint->key_name, hawser_identity_name(association->secure->tls.identity)) != 0)
+        return -HAWSER_EKEYWRONG;
+    if (trust_is_any(association->secure->tls.trust))
+        loop_log(association->context, HAWSER_LOG_INFO, "trust \"any\": those who come are not verified");
+    return 0;
+}
+
+static int listen_fill(hawser_association *association, const char *text, const hawser_listen_options *options)
+{
+    struct listener *listener = calloc(1, sizeof *listener);
+    struct endpoint endpoint;
+    int r;
+
+    if (!listener)
+        return -ENOMEM;
+    association->listener = listener;
+    list_init(&listener->waiting);
+    listener->line = (struct line_options){
+        .keep_alive = options->keep_alive_us,
+        .dead_after = options->dead_after_us,
+        .linger = options->linger_us,
+        .receive_memory = options->receive_memory,
+        .send_queue = options->send_queue,
+        .send_queue_messages = options->send_queue_messages,
+        .max_message = options->max_message,
+        .policy = options->policy,
+    };
+    r = line_options_fill(&listener->line);
+    if (r < 0)
+        return r;
+    if (listener->line.keep_alive && listener->line.dead_after)
+        association->line_dead = listener->line.keep_alive + listener->line.dead_after;
+    listener->waiting_max = options->max_handshakes ? options->max_handshakes : DEFAULT_HANDSHAKES;
+    listener->children_max = options->max_associations;
+    listener->handshake_timeout = options->handshake_timeout_us ? options->handshake_timeout_us : DEFAULT_TIMEOUT;
+    listener->user = association->user = options->user;
+    r = listen_parse(association->context, text, &endpoint);
+    if (r == 0)
+        r = listen_secure(association, options, &endpoint);
+    return r == 0 ? listen_socket(association, options, &endpoint) : r;
+}
+
+int hawser_listen(hawser_context *context, const char *endpoint, const hawser_listen_options *given,
+                  hawser_association **ret_listener)
+{
+    hawser_listen_options options;
+    hawser_association *association;
+    int r;
+
+    r = loop_check(context);
+    if (r == 0)
+        r = options_copy(&options, sizeof options, given);
+    if (r < 0)
+        return r;
+    if (!endpoint || !ret_listener || options.handshake_timeout_us < 0)
+        return -EINVAL;
+    r = association_new(context, &association);
+    if (r < 0)
+        return r;
+    r = listen_fill(association, endpoint, &options);
+    if (r < 0) {
+        association_finish(association);
+        return r;
+    }
+    association->refs = 1;
+    association->told = true;
+    *ret_listener = association;
+    return 0;
+}

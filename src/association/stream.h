@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stream's handle: what the program holds of a session_stream. */
+#ifndef ASSOCIATION_STREAM_H
+#define ASSOCIATION_STREAM_H
+
+#include "association/association.h"
+
+struct stream_pump;
+
+struct hawser_stream {
+    struct list link;                /* in association->streams while the session has it */
+    hawser_association *association; /* held */
+    struct session_stream *session;  /* NULL: ended */
+    struct stream_pump *pump;        /* the program took a descriptor */
+    unsigned refs;
+    uint64_t id;
+    bool shut;   /* we end our direction */
+    bool at_end; /* the peer's direction was read to its end */
+    bool was_reset;
+    struct slot slots[HAWSER_STREAM_CLOSED - HAWSER_STREAM_READABLE + 1];
+    void *user;
+};
+
+ssize_t stream_take(hawser_stream *stream, void *buffer, size_t size); /* as hawser_stream_read(), for the pump */
+ssize_t stream_give(hawser_stream *stream, const void *data, size_t size);
+void stream_let_go(hawser_stream *stream); /* one reference less, which need not be the program's */
+
+/* stream_fd.c: the pump holds a reference of the stream until both directions have ended. */
+void pump_stream_ready(struct stream_pump *pump);
+void pump_stream_closed(struct stream_pump *pump, bool reset);
+
+#endif
