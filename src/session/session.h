@@ -4,7 +4,7 @@
  * memory through its configuration; it can be run against a simulated network in simulated time.
  *
  * The user feeds it what strands received (session_space(), session_received()), pulls from it what a strand should
- * send (session_pull()), and calls session_tick() when session_due() has come. The session calls back through struct
+ * send (session_pull()), and calls session_tick() when session_due() has come (which may be now, after a pull). The session calls back through struct
  * session_handler, only from inside session_received(), session_tick(), session_strand_lost(), session_resume(),
  * session_abort() and session_flush_events(). A handler may call anything here but session_free().
  *
@@ -24,7 +24,7 @@
 #define SESSION_SIZE_UNKNOWN UINT64_MAX
 #define SESSION_ANTECEDENTS_MAX 64
 #define SESSION_STRANDS_MAX 8
-#define SESSION_SMALL 16384                     /* a message up to this goes whole into one frame */
+#define SESSION_SMALL 16384                         /* a message up to this goes whole into one frame */
 #define SESSION_CODE(n) ((UINT64_C(1) << 61) + (n)) /* the library's own end codes, docs/protocol.md section 8 */
 
 enum session_code {
@@ -44,9 +44,9 @@ struct session_strand;
 struct session_stream;
 
 enum session_outcome { /* how one of our messages ended */
-    SESSION_ACKED,
-    SESSION_EXPIRED,
-    SESSION_FAILED, /* code: -ECANCELED, -HAWSER_EREFUSED, -HAWSER_ELARGE, -HAWSER_ESOURCE, or why the session ended */
+                       SESSION_ACKED,
+                       SESSION_EXPIRED,
+                       SESSION_FAILED, /* code: -ECANCELED, -HAWSER_EREFUSED, -HAWSER_ELARGE, -HAWSER_ESOURCE, or why the session ended */
 };
 
 /* A message for the program. data is valid during the call. */
@@ -54,16 +54,16 @@ struct session_message {
     uint64_t id;
     const uint8_t *data; /* NULL when it went elsewhere (take_sink) */
     uint64_t size;
-    uint64_t cost;       /* of credit: given back after the handler, unless it sets keep */
-    void *block;         /* the session's own memory that data is in, with block_size; NULL: in the receive buffer */
+    uint64_t cost, reserved; /* of credit and memory: given back after the handler, unless it sets keep */
+    void *block; /* the session's own memory that data is in, with block_size; NULL: in the receive buffer */
     size_t block_size;
     int niceness;
-    int64_t age;         /* microseconds, -1: no lifetime */
+    int64_t age; /* microseconds, -1: no lifetime */
     uint64_t reply_to;
     bool ordered, antecedent_lost, early;
     /* The handler's answer: */
-    bool keep;   /* cost stays taken until session_return_credit() */
-    bool taken;  /* block is now the handler's, to release through the same struct memory */
+    bool keep;          /* both stay taken until session_return_credit() */
+    bool taken;         /* block is now the handler's, to release through the same struct memory */
     const char *refuse; /* not NULL: the message counts as refused, for this reason */
 };
 
@@ -76,8 +76,8 @@ struct session_arriving {
     uint64_t reply_to;
     /* The answer; SESSION_TAKE_WHOLE at first: */
     enum session_take take;
-    uint8_t *buffer; /* INTO: at least size bytes, valid until message() or abandoned() */
-    void *sink;      /* SINK: handed to part() */
+    uint8_t *buffer;    /* INTO: at least size bytes, valid until message() or abandoned() */
+    void *sink;         /* SINK: handed to part() */
     const char *reason; /* REFUSE */
 };
 
@@ -95,15 +95,16 @@ struct session_handler {
     void (*hello)(void *user); /* the peer's HELLO is in: session_peer_hello() */
     void (*message)(void *user, struct session_message *message);
     void (*arriving)(void *user, struct session_arriving *arriving);
-    void (*part)(void *user, struct session_part *part); /* PARTS and SINK; SINK is followed by message() with data NULL */
+    void (*part)(void *user,
+                 struct session_part *part); /* PARTS and SINK; SINK is followed by message() with data NULL */
     void (*abandoned)(void *user, uint64_t id, enum session_outcome kind);
     /* Our messages first .. first + count - 1 ended. */
-    void (*outcome)(void *user, uint64_t first, uint64_t count, enum session_outcome kind, int code,
-                    const char *reason, bool maybe_delivered);
-    void (*sent)(void *user, uint64_t id);             /* with want_sent: its last byte was pulled */
+    void (*outcome)(void *user, uint64_t first, uint64_t count, enum session_outcome kind, int code, const char *reason,
+                    bool maybe_delivered);
+    void (*sent)(void *user, uint64_t id); /* with want_sent: its last byte was pulled */
     /* A message with a cookie ended (before its outcome() is told): the memory or source is free again. */
     void (*settled)(void *user, uint64_t id, void *cookie);
-    void (*writable)(void *user);                      /* after -EAGAIN: the queue is below half */
+    void (*writable)(void *user); /* after -EAGAIN: the queue is below half */
     void (*stream_opened)(void *user, struct session_stream *stream);
     void (*stream_readable)(void *user, struct session_stream *stream);
     void (*stream_writable)(void *user, struct session_stream *stream);
@@ -116,19 +117,22 @@ struct session_handler {
      * the next pull of the same strand. */
     const uint8_t *(*source)(void *user, void *cookie, uint64_t offset, size_t *ret_size, int *ret_error);
     uint64_t (*random)(void *user);
+    /* Nothing came on this strand for keep_alive + dead_after, though it was asked: the caller gives it up by
+     * session_strand_lost(), at once or later. */
+    void (*strand_silent)(void *user, struct session_strand *strand);
 };
 
 struct session_config {
     const struct memory *memory;
     const struct session_handler *handler;
     void *user;
-    bool opener;         /* we opened the association */
-    bool aggregate;      /* all strands carry; else the first healthy one does */
+    bool opener;    /* we opened the association */
+    bool aggregate; /* all strands carry; else the first healthy one does */
     uint8_t nonce[16];
-    const char *name;    /* told in HELLO; NULL: none */
-    uint64_t receive_memory;   /* M of docs/protocol.md section 6; at least 1 MiB */
-    uint64_t max_message;      /* 0: none told */
-    uint64_t open_flows;       /* 0: 4,096 */
+    const char *name;        /* told in HELLO; NULL: none */
+    uint64_t receive_memory; /* M of docs/protocol.md section 6; at least 1 MiB */
+    uint64_t max_message;    /* 0: none told */
+    uint64_t open_flows;     /* 0: 4,096 */
     uint64_t send_queue, send_queue_messages;
     int64_t keep_alive, dead_after; /* microseconds; 0: none */
 };
@@ -204,7 +208,7 @@ struct session_send {
 int session_send(struct session *session, const struct session_send *send, int64_t now, uint64_t *ret_id);
 int session_send_part(struct session *session, uint64_t id, const void *data, size_t size, bool last, int64_t now);
 void session_source_ready(struct session *session, uint64_t id);
-int session_cancel(struct session *session, uint64_t id, int64_t now);  /* -ENOENT: settled */
+int session_cancel(struct session *session, uint64_t id, int64_t now); /* -ENOENT: settled */
 /* As cancel, but the outcome is code and reason (a static string). */
 int session_fail(struct session *session, uint64_t id, int code, const char *reason, int64_t now);
 int session_renice(struct session *session, uint64_t id, int niceness);
@@ -215,7 +219,7 @@ void session_flush_events(struct session *session, int64_t now);
 
 /* ---- receiving */
 
-void session_return_credit(struct session *session, uint64_t cost);
+void session_return_credit(struct session *session, uint64_t cost, uint64_t reserved);
 void session_pause(struct session *session);
 void session_resume(struct session *session, int64_t now);
 

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handing messages to the program: when they are whole, their antecedents settled, their lifetime not over, and the program is
+ * not paused. What became ready by the settling of others waits in a list, so that long chains do not nest.
+ */
+#include "session/internal.h"
+
+static bool too_late(struct session *session, const struct inbound_properties *properties, int64_t *ret_age)
+{
+    *ret_age = -1;
+    if (!properties->has_lifetime)
+        return false;
+    session->lifetimes_seen = true;
+    int64_t age = clock_age(session, properties->stamp);
+    if (age > properties->lifetime) {
+        session->statistics.late_dropped++;
+        return true;
+    }
+    *ret_age = age < 0 ? 0 : age;
+    return false;
+}
+
+static void fill(struct session_message *message, uint64_t id, uint64_t size,
+                 const struct inbound_properties *properties, int64_t age, bool early)
+{
+    *message = (struct session_message){
+        .id = id,
+        .size = size,
+        .niceness = properties->niceness,
+        .age = age,
+        .reply_to = properties->reply_to,
+        .ordered = properties->flags & MESSAGE_ORDERED,
+        .antecedent_lost = properties->flags & MESSAGE_ANTECEDENT_LOST,
+        .early = early,
+    };
+}
+
+static int handed_over(struct session *session, const struct session_message *message)
+{
+    if (session->ended)
+        return -ESHUTDOWN;
+    if (!message->keep)
+        credit_return(session, message->cost);
+    session->statistics.messages_received++;
+    return settle_inbound(session, message->id, message->refuse ? OUTCOME_REFUSED : OUTCOME_DELIVERED, message->refuse);
+}
+
+int deliver_small(struct session *session, uint64_t id, const uint8_t *data, size_t size, uint64_t cost,
+                  const struct inbound_properties *properties, bool early)
+{
+    int64_t age;
+    if (too_late(session, properties, &age)) {
+        credit_return(session, cost);
+        return settle_inbound(session, id, OUTCOME_LATE, NULL);
+    }
+    struct session_message message;
+    fill(&message, id, size, properties, age, early);
+    message.data = data;
+    message.cost = cost;
+    session->statistics.bytes_received += size;
+    session->handler->message(session->user, &message);
+    return handed_over(session, &message);
+}
+
+/* A whole message that was assembled. Frees it. */
+static int deliver_assembled(struct session *session, struct inbound *inbound)
+{
+    int64_t age;
+    if (too_late(session, &inbound->properties, &age))
+        return settle_inbound(session, inbound->id, OUTCOME_LATE, NULL);
+    struct session_message message;
+    fill(&message, inbound->id, inbound->size, &inbound->properties, age, inbound->early);
+    message.cost = inbound->cost;
+    message.reserved = inbound->reserved;
+    if (inbound->take != SESSION_TAKE_SINK) {
+        message.data = inbound->buffer;
+        if (inbound->take == SESSION_TAKE_WHOLE) {
+            message.block = inbound->buffer;
+            message.block_size = inbound->capacity;
+        }
+        session->statistics.bytes_received += inbound->size;
+    }
+    inbound->announced = false; /* it ends here, whatever follows */
+    session->handler->message(session->user, &message);
+    if (message.taken)
+        inbound->buffer = NULL;
+    if (session->ended)
+        return -ESHUTDOWN;
+    inbound_forget(session, inbound);
+    if (!message.keep) {
+        session->reserve_free += message.reserved;
+        session->statistics.reserved_bytes -= message.reserved;
+    }
+    int r = handed_over(session, &message);
+    if (r == 0 && !message.keep && message.reserved)
+        reserve_grant(session);
+    return r;
+}
+
+/* ---- parts */
+
+int deliver_parts(struct session *session, struct inbound *inbound, const uint8_t *data, size_t size)
+{
+    uint64_t id = inbound->id;
+    int64_t age;
+    if (too_late(session, &inbound->properties, &age))
+        return settle_inbound(session, id, OUTCOME_LATE, NULL);
+    struct session_part part = {
+        .id = id,
+        .offset = inbound->consumed,
+        .data = data,
+        .size = size,
+        .total = inbound->size,
+        .last = inbound->consumed + size == inbound->size,
+        .sink = inbound->sink,
+    };
+    inbound->consumed += size;
+    inbound->last_told = part.last;
+    session->statistics.bytes_received += size;
+    session->handler->part(session->user, &part);
+    if (session->ended)
+        return -ESHUTDOWN;
+    if (part.refuse) {
+        inbound->announced = false;
+        return settle_inbound(session, id, OUTCOME_REFUSED, part.refuse);
+    }
+    if (inbound_find(session, id) != inbound)
+        return 0;
+    return inbound_window(session, inbound);
+}
+
+static int parts_from_ring(struct session *session, struct inbound *inbound)
+{
+    uint64_t id = inbound->id;
+    while (inbound->consumed < inbound->got) {
+        size_t place = (size_t)(inbound->consumed % inbound->capacity);
+        uint64_t left = inbound->got - inbound->consumed;
+        size_t here = inbound->capacity - place < left ? inbound->capacity - place : (size_t)left;
+        int r = deliver_parts(session, inbound, inbound->buffer + place, here);
+        if (r < 0)
+            return r;
+        if (inbound_find(session, id) != inbound || session->paused)
+            return 0;
+    }
+    return 0;
+}
+
+/* The end of a message taken in parts whose size was not known, and of every one taken by a sink. */
+static int parts_end(struct session *session, struct inbound *inbound, bool told_last)
+{
+    uint64_t id = inbound->id;
+    if (!told_last) {
+        int r = deliver_parts(session, inbound, NULL, 0);
+        if (r < 0 || inbound_find(session, id) != inbound)
+            return r;
+    }
+    if (inbound->take == SESSION_TAKE_SINK)
+        return deliver_assembled(session, inbound);
+    session->statistics.messages_received++;
+    inbound->announced = false;
+    return settle_inbound(session, id, OUTCOME_DELIVERED, NULL);
+}
+
+static int deliver_by_parts(struct session *session, struct inbound *inbound)
+{
+    uint64_t id = inbound->id;
+    int r = parts_from_ring(session, inbound);
+    if (r < 0 || inbound_find(session, id) != inbound || session->paused)
+        return r;
+    if (!inbound_is_whole(inbound) || inbound->consumed != inbound->size)
+        return 0;
+    return parts_end(session, inbound, inbound->last_told);
+}
+
+/* ---- in turn */
+
+static int deliver(struct session *session, struct inbound *inbound)
+{
+    if (inbound_by_parts(inbound))
+        return deliver_by_parts(session, inbound);
+    return deliver_assembled(session, inbound);
+}
+
+void deliver_when_ready(struct session *session, struct inbound *inbound)
+{
+    if (inbound->is_ready || !inbound->opened || inbound->waiting_for)
+        return;
+    if (!inbound_by_parts(inbound) && !inbound_is_whole(inbound))
+        return;
+    inbound->is_ready = true;
+    list_append(&session->ready, &inbound->ready);
+}
+
+void deliver_drain(struct session *session)
+{
+    if (session->draining)
+        return;
+    session->draining = true;
+    while (!session->paused && !session->ended && !list_empty(&session->ready)) {
+        struct inbound *inbound = list_first(&session->ready, struct inbound, ready);
+        list_remove(&inbound->ready);
+        inbound->is_ready = false;
+        if (deliver(session, inbound) < 0)
+            break;
+    }
+    session->draining = false;
+}

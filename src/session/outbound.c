@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Our messages from session_send() until they are settled: records in chunks of consecutive ids, so that a flood of small
+ * messages walks through memory in order, and small copies side by side in arenas.
+ */
+#include <string.h>
+
+#include "session/internal.h"
+
+static int outbound_chunk_compare(const struct outbound_chunk *a, const struct outbound_chunk *b)
+{
+    return a->number < b->number ? -1 : a->number > b->number;
+}
+
+RB_GENERATE(outbound_tree, outbound_chunk, entry, outbound_chunk_compare)
+
+static struct outbound_chunk *chunk_find(struct session *session, uint64_t number)
+{
+    if (session->recent && session->recent->number == number)
+        return session->recent;
+    struct outbound_chunk key = {.number = number};
+    struct outbound_chunk *chunk = RB_FIND(outbound_tree, &session->chunks, &key);
+    if (chunk)
+        session->recent = chunk;
+    return chunk;
+}
+
+struct outbound *outbound_find(struct session *session, uint64_t id)
+{
+    struct outbound_chunk *chunk = chunk_find(session, id / RECORDS);
+    if (!chunk || chunk->records[id % RECORDS].state == OUTBOUND_FREE)
+        return NULL;
+    return &chunk->records[id % RECORDS];
+}
+
+static struct outbound *record_new(struct session *session, uint64_t id)
+{
+    struct outbound_chunk *chunk = session->newest;
+    if (!chunk || chunk->number != id / RECORDS) {
+        chunk = memory_allocate(session->memory, sizeof *chunk);
+        if (!chunk)
+            return NULL;
+        chunk->number = id / RECORDS;
+        chunk->live = 0;
+        for (unsigned i = 0; i < RECORDS; i++)
+            chunk->records[i].state = OUTBOUND_FREE;
+        struct outbound_chunk *before = session->newest;
+        if (before && before->live == 0) {
+            RB_REMOVE(outbound_tree, &session->chunks, before);
+            if (session->recent == before)
+                session->recent = NULL;
+            memory_release(session->memory, before, sizeof *before);
+        }
+        RB_INSERT(outbound_tree, &session->chunks, chunk);
+        session->newest = chunk;
+    }
+    struct outbound *outbound = &chunk->records[id % RECORDS];
+    memset(outbound, 0, sizeof *outbound);
+    list_init(&outbound->link);
+    outbound->id = id;
+    chunk->live++;
+    return outbound;
+}
+
+static void record_free(struct session *session, struct outbound *outbound)
+{
+    struct outbound_chunk *chunk = chunk_find(session, outbound->id / RECORDS);
+    outbound->state = OUTBOUND_FREE;
+    if (--chunk->live > 0 || chunk == session->newest)
+        return;
+    RB_REMOVE(outbound_tree, &session->chunks, chunk);
+    session->recent = NULL;
+    memory_release(session->memory, chunk, sizeof *chunk);
+}
+
+/* ---- copies */
+
+static uint8_t *arena_take(struct session *session, size_t size, struct arena **ret_arena)
+{
+    struct arena *arena = session->arena;
+    if (arena && arena->live == 0)
+        arena->used = 0;
+    if (!arena || ARENA_SIZE - sizeof *arena - arena->used < size) {
+        struct arena *fresh = memory_allocate(session->memory, ARENA_SIZE);
+        if (!fresh)
+            return NULL;
+        if (arena && arena->live == 0)
+            memory_release(session->memory, arena, ARENA_SIZE);
+        fresh->live = fresh->used = 0;
+        session->arena = arena = fresh;
+    }
+    uint8_t *bytes = arena->bytes + arena->used;
+    arena->used += (uint32_t)size;
+    arena->live++;
+    *ret_arena = arena;
+    return bytes;
+}
+
+static void arena_leave(struct session *session, struct arena *arena)
+{
+    if (--arena->live == 0 && arena != session->arena)
+        memory_release(session->memory, arena, ARENA_SIZE);
+}
+
+struct outbound_more *outbound_need_more(struct session *session, struct outbound *outbound)
+{
+    if (outbound->more)
+        return outbound->more;
+    struct outbound_more *more = memory_allocate_zero(session->memory, sizeof *more);
+    if (!more)
+        return NULL;
+    heap_node_init(&more->expiry);
+    heap_node_init(&more->deadline);
+    list_init(&more->waiters);
+    range_set_init(&more->again, session->memory);
+    range_set_init(&more->acked, session->memory);
+    pieces_init(&more->pieces);
+    more->owner = outbound;
+    outbound->more = more;
+    return more;
+}
+
+static int copy_data(struct session *session, struct outbound *outbound, const struct session_send *send)
+{
+    outbound->copied = true;
+    if (send->size == 0)
+        return 0;
+    uint8_t *copy;
+    if (send->size <= SESSION_SMALL) {
+        copy = arena_take(session, send->size, &outbound->arena);
+    } else {
+        copy = memory_allocate(session->memory, send->size);
+        outbound->more->block = copy;
+    }
+    if (!copy)
+        return -ENOMEM;
+    memcpy(copy, send->data, send->size);
+    outbound->data = copy;
+    return 0;
+}
+
+static void more_free(struct session *session, struct outbound *outbound)
+{
+    struct outbound_more *more = outbound->more;
+    if (!more)
+        return;
+    memory_release(session->memory, more->block, outbound->size);
+    memory_release(session->memory, more->antecedents, more->antecedent_count * sizeof *more->antecedents);
+    range_set_clear(&more->again);
+    range_set_clear(&more->acked);
+    pieces_release(session->memory, &more->pieces, UINT64_MAX);
+    memory_release(session->memory, more, sizeof *more);
+    outbound->more = NULL;
+}
+
+void outbound_release(struct session *session, struct outbound *outbound)
+{
+    if (outbound->arena)
+        arena_leave(session, outbound->arena);
+    more_free(session, outbound);
+    record_free(session, outbound);
+}
+
+/* ---- session_send() */
+
+static int send_check(struct session *session, const struct session_send *send)
+{
+    if (session->closing || session->peer_closed || session->ended)
+        return -ESHUTDOWN;
+    if (send->niceness < -100 || send->niceness > 155 || send->lifetime < 0)
+        return -EINVAL;
+    if (send->size == SESSION_SIZE_UNKNOWN ? !send->parts : send->size > VARINT_MAX / 2)
+        return -EINVAL;
+    if (send->antecedent_count > SESSION_ANTECEDENTS_MAX)
+        return -E2BIG;
+    for (size_t i = 0; i < send->antecedent_count; i++)
+        if (send->antecedents[i] == 0 || send->antecedents[i] >= session->next_id)
+            return -EINVAL;
+    if (send->size != SESSION_SIZE_UNKNOWN && send->size > session->peer_max_message)
+        return -HAWSER_ELARGE;
+    uint64_t most = session->config.send_queue_messages;
+    if (most > session->peer_gaps - 1)
+        most = session->peer_gaps - 1; /* so that the receiver's ranges stay within what it told */
+    if (session->queued_bytes >= session->config.send_queue || session->unsettled >= most) {
+        session->want_write = true;
+        return -EAGAIN;
+    }
+    return 0;
+}
+
+static bool needs_more(const struct session_send *send)
+{
+    return send->size > COPY_MAX || send->parts || send->source || send->cookie || send->lifetime || send->reply_to ||
+           send->antecedent_count || send->ordered;
+}
+
+static int keep_antecedents(struct session *session, struct outbound_more *more, const struct session_send *send)
+{
+    bool chained = send->ordered && outbound_find(session, session->last_ordered);
+    size_t count = send->antecedent_count + chained;
+    if (count == 0)
+        return 0;
+    if (count > SESSION_ANTECEDENTS_MAX)
+        return -E2BIG;
+    more->antecedents = memory_allocate(session->memory, count * sizeof *more->antecedents);
+    if (!more->antecedents)
+        return -ENOMEM;
+    more->antecedent_count = (uint32_t)count;
+    if (send->antecedent_count)
+        memcpy(more->antecedents, send->antecedents, send->antecedent_count * sizeof *more->antecedents);
+    if (chained)
+        more->antecedents[count - 1] = session->last_ordered;
+    return 0;
+}
+
+static int fill_more(struct session *session, struct outbound *outbound, const struct session_send *send)
+{
+    struct outbound_more *more = outbound_need_more(session, outbound);
+    if (!more)
+        return -ENOMEM;
+    more->reply_to = send->reply_to;
+    more->stamp = session->now;
+    more->lifetime = send->lifetime;
+    int r = keep_antecedents(session, more, send);
+    if (r < 0)
+        return r;
+    if (send->lifetime) {
+        int64_t due = send->lifetime > NEVER - session->now ? NEVER : session->now + send->lifetime;
+        r = heap_set(&session->expiries, &more->expiry, due);
+        if (r < 0)
+            return r;
+    }
+    more->cookie = send->cookie;
+    return 0;
+}
+
+static int fill(struct session *session, struct outbound *outbound, const struct session_send *send)
+{
+    outbound->size = send->size;
+    outbound->class = (uint8_t)(send->niceness + CLASS_NORMAL);
+    outbound->niceness = outbound->class;
+    outbound->ordered = send->ordered;
+    outbound->replayable = send->replayable;
+    outbound->want_sent = send->want_sent;
+    outbound->parts = send->parts;
+    outbound->source = send->source;
+    if (needs_more(send)) {
+        int r = fill_more(session, outbound, send);
+        if (r < 0)
+            return r;
+    }
+    if (send->parts || send->source) {
+        outbound->copied = send->parts;
+        return 0;
+    }
+    if (send->borrow) {
+        outbound->borrowed = true;
+        outbound->data = send->data;
+        return 0;
+    }
+    return copy_data(session, outbound, send);
+}
+
+static void undo(struct session *session, struct outbound *outbound)
+{
+    if (outbound->more) {
+        heap_remove(&session->expiries, &outbound->more->expiry);
+        antecedent_drop_edges(session, outbound);
+    }
+    outbound_release(session, outbound);
+}
+
+int session_send(struct session *session, const struct session_send *send, int64_t now, uint64_t *ret_id)
+{
+    session->now = now;
+    int r = send_check(session, send);
+    if (r < 0)
+        return r;
+    struct outbound *outbound = record_new(session, session->next_id);
+    if (!outbound)
+        return -ENOMEM;
+    outbound->state = OUTBOUND_ENDED; /* in use, in no list */
+    r = fill(session, outbound, send);
+    if (r == 0 && outbound->more && outbound->more->antecedent_count)
+        r = antecedent_park(session, outbound);
+    if (r == 1) {
+        outbound->state = OUTBOUND_PARKED;
+        r = 0;
+    } else if (r == 0) {
+        outbound->state = OUTBOUND_QUEUED;
+        r = schedule_message(session, outbound);
+    }
+    if (r < 0) {
+        undo(session, outbound);
+        return r;
+    }
+    session->next_id++;
+    session->unsettled++;
+    if (outbound->copied && !outbound->parts)
+        session->queued_bytes += outbound->size;
+    if (!outbound->parts)
+        session->unsent_bytes += outbound->size;
+    if (send->ordered)
+        session->last_ordered = outbound->id;
+    trim_arm(session);
+    session->statistics.messages_sent++;
+    if (ret_id)
+        *ret_id = outbound->id;
+    return 0;
+}
+
+int session_send_part(struct session *session, uint64_t id, const void *data, size_t size, bool last, int64_t now)
+{
+    session->now = now;
+    struct outbound *outbound = outbound_find(session, id);
+    if (!outbound || outbound->state == OUTBOUND_ENDED || outbound->state == OUTBOUND_ASKED)
+        return -ENOENT;
+    if (!outbound->parts || outbound->complete)
+        return -EINVAL;
+    struct pieces *pieces = &outbound->more->pieces;
+    uint64_t end = pieces->end + size;
+    if (outbound->size != SESSION_SIZE_UNKNOWN && (end > outbound->size || (last && end != outbound->size)))
+        return -EINVAL;
+    if (size && pieces->end - pieces->released >= STREAM_SEND_MAX) {
+        session->want_write = true;
+        return -EAGAIN;
+    }
+    int r = pieces_add(session->memory, pieces, data, size);
+    if (r < 0)
+        return r;
+    session->queued_bytes += size;
+    session->unsent_bytes += size;
+    if (last || end == outbound->size) {
+        outbound->complete = true;
+        outbound->size = end;
+    }
+    if (outbound->state == OUTBOUND_BLOCKED)
+        r = schedule_message(session, outbound);
+    return r;
+}
+
+void session_source_ready(struct session *session, uint64_t id)
+{
+    struct outbound *outbound = outbound_find(session, id);
+    if (outbound && outbound->state == OUTBOUND_BLOCKED)
+        schedule_message(session, outbound);
+}
+
+bool session_unsettled(const struct session *session, uint64_t id)
+{
+    /* The look-up moves a cache, nothing that can be seen. */
+    const struct outbound *outbound = outbound_find((struct session *)(uintptr_t)session, id);
+    return outbound && outbound->state != OUTBOUND_ENDED;
+}
+
+int session_renice(struct session *session, uint64_t id, int niceness)
+{
+    struct outbound *outbound = outbound_find(session, id);
+    if (niceness < -100 || niceness > 155)
+        return -EINVAL;
+    if (!outbound || outbound->state == OUTBOUND_ENDED)
+        return -ENOENT;
+    bool queued = outbound->state == OUTBOUND_QUEUED;
+    if (queued)
+        unschedule_message(session, outbound);
+    outbound->class = outbound->niceness = (uint8_t)(niceness + CLASS_NORMAL);
+    if (outbound->state == OUTBOUND_PARKED)
+        antecedent_raise(session, outbound, outbound->class);
+    return queued ? schedule_message(session, outbound) : 0;
+}
+
+/* ---- for pulling */
+
+const uint8_t *outbound_bytes(struct session *session, struct outbound *outbound, uint64_t offset, size_t *ret_size)
+{
+    if (outbound->parts)
+        return pieces_at(&outbound->more->pieces, offset, ret_size);
+    if (!outbound->source) {
+        *ret_size = (size_t)(outbound->size - offset);
+        return outbound->data + offset;
+    }
+    int error = 0;
+    const uint8_t *bytes = session->handler->source(session->user, outbound->more->cookie, offset, ret_size, &error);
+    if (!bytes && error < 0)
+        session_fail(session, outbound->id, error, "the source of the message failed", session->now);
+    return bytes;
+}
+
+uint64_t outbound_cost(const struct outbound *outbound)
+{
+    if (!outbound->opened)
+        return 0;
+    return MESSAGE_COST + (outbound->more && outbound->more->paid ? outbound->more->paid : outbound->size);
+}
+
+void outbound_passed(struct session *session, struct outbound *outbound)
+{
+    outbound->state = OUTBOUND_SENT;
+    if (outbound->through)
+        return;
+    outbound->through = true;
+    if (outbound->more) {
+        heap_remove(&session->expiries, &outbound->more->expiry);
+        antecedent_passed(session, outbound);
+    }
+    if (outbound->want_sent) /* without memory the event is lost, the message is not */
+        runs_add(session->memory, &session->sents, 0, outbound->id, 1, 0);
+}
+
+void outbound_acked(struct session *session, uint64_t id, uint64_t offset, uint64_t size)
+{
+    struct outbound *outbound = outbound_find(session, id);
+    if (!outbound || !outbound->parts || size == 0)
+        return;
+    struct pieces *pieces = &outbound->more->pieces;
+    uint64_t before = pieces->released;
+    pieces_acked(session->memory, pieces, &outbound->more->acked, offset, offset + size, outbound->pinned);
+    session->queued_bytes -= pieces->released - before;
+}
+
+void outbound_trim(struct session *session)
+{
+    if (session->unsettled)
+        return;
+    if (session->arena && session->arena->live == 0) {
+        memory_release(session->memory, session->arena, ARENA_SIZE);
+        session->arena = NULL;
+    }
+    if (session->newest && session->newest->live == 0) {
+        RB_REMOVE(outbound_tree, &session->chunks, session->newest);
+        memory_release(session->memory, session->newest, sizeof *session->newest);
+        session->newest = session->recent = NULL;
+    }
+}
+
+void outbound_free_all(struct session *session)
+{
+    struct outbound_chunk *chunk, *next;
+    for (chunk = RB_MIN(outbound_tree, &session->chunks); chunk; chunk = next) {
+        for (unsigned i = 0; i < RECORDS; i++) {
+            struct outbound *outbound = &chunk->records[i];
+            if (outbound->state == OUTBOUND_FREE)
+                continue;
+            antecedent_drop_edges(session, outbound);
+            if (outbound->arena)
+                arena_leave(session, outbound->arena);
+            more_free(session, outbound);
+        }
+        next = RB_NEXT(outbound_tree, &session->chunks, chunk);
+        RB_REMOVE(outbound_tree, &session->chunks, chunk);
+        memory_release(session->memory, chunk, sizeof *chunk);
+    }
+    memory_release(session->memory, session->arena, ARENA_SIZE);
+}

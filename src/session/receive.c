@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes of a strand into frames. Small frames are read where they lie; the payload of a long DATA or STREAM frame goes
+ * to its own place as it comes, so that large messages are received without a copy.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+#define HEAD_MAX 1024 /* the most a DATA or STREAM frame has before its payload */
+#define PARTIAL_CAPACITY (FRAME_BODY_MAX + HEAD_MAX)
+
+int violation(struct session *session, enum session_code code, const char *format, ...)
+{
+    char text[REASON_MAX + 1];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    end_session(session, code == SESSION_CODE_MEMORY ? -ENOMEM : -HAWSER_EPROTOCOL, SESSION_CODE(code), false, text);
+    session->abort_wanted = true;
+    return -HAWSER_EPROTOCOL;
+}
+
+/* ---- where the next bytes belong */
+
+void session_space(struct session_strand *strand, uint8_t *scratch, size_t scratch_size, uint8_t **ret_buffer,
+                   size_t *ret_size)
+{
+    strand->into_direct = false;
+    if (strand->into_left && strand->into && !strand->into_skip) {
+        uint64_t room;
+        uint8_t *place = inbound_room(strand->into, strand->into_offset, &room);
+        if (place) {
+            strand->into_direct = true;
+            *ret_buffer = place;
+            *ret_size = (size_t)(strand->into_left < room ? strand->into_left : room);
+            return;
+        }
+    }
+    if (strand->partial_size) {
+        *ret_buffer = strand->partial + strand->partial_size;
+        *ret_size = strand->partial_capacity - strand->partial_size;
+        return;
+    }
+    *ret_buffer = scratch;
+    *ret_size = scratch_size;
+}
+
+/* ---- payload that goes on over several calls */
+
+static int payload(struct session_strand *strand, const uint8_t *data, size_t size, bool in_place)
+{
+    struct session *session = strand->session;
+    uint64_t offset = strand->into_offset;
+    int r = 0;
+
+    strand->into_offset += size;
+    strand->into_left -= size;
+    if (strand->into && !strand->into_skip) {
+        r = inbound_place(session, strand->into, offset, data, size, in_place);
+        if (r == 0 && strand->into) /* a handler may have given it up */
+            r = inbound_advance(session, strand->into);
+    } else if (strand->into_stream && !strand->into_skip) {
+        r = stream_place(strand->into_stream, offset, data, size);
+        if (r == 0)
+            r = stream_advance(strand->into_stream, strand->into_last && strand->into_left == 0, strand->into_offset);
+    }
+    if (strand->into_left == 0) {
+        strand->into = NULL;
+        strand->into_stream = NULL;
+    }
+    return r;
+}
+
+static int payload_begin(struct session_strand *strand, struct inbound *inbound, struct session_stream *stream,
+                         uint64_t offset, uint64_t size, bool last, const uint8_t *data, size_t here)
+{
+    strand->into = inbound;
+    strand->into_stream = stream;
+    strand->into_skip = !inbound && !stream;
+    strand->into_offset = offset;
+    strand->into_left = size;
+    strand->into_last = last;
+    return payload(strand, data, here, false);
+}
+
+/* ---- frames */
+
+/* A DATA or STREAM frame of which `end - at` bytes are here, all of body_size or the beginning. 1: its head is not all
+ * there; 0: *ret_at is behind what was used. */
+static int long_frame(struct session_strand *strand, uint64_t type, const uint8_t *at, const uint8_t *end,
+                      uint64_t body_size, bool early, const uint8_t **ret_at)
+{
+    struct session *session = strand->session;
+    bool whole = (uint64_t)(end - at) >= body_size;
+    if (whole)
+        end = at + body_size;
+    const uint8_t *head;
+    struct data_frame data = {0};
+    struct stream_frame stream = {0};
+    int r = type == FRAME_DATA ? data_read_head(session, at, end, body_size, &data)
+                               : stream_read_head(session, at, end, &stream);
+    if (r == 1 && !whole && end - at < HEAD_MAX)
+        return 1;
+    if (r == 1)
+        return violation(session, SESSION_CODE_PROTOCOL, "a %s frame is cut short",
+                         type == FRAME_DATA ? "DATA" : "STREAM");
+    if (r < 0)
+        return r;
+    head = type == FRAME_DATA ? data.payload : stream.payload;
+    uint64_t size = body_size - (uint64_t)(head - at);
+    *ret_at = end;
+    session->statistics.frames_received++;
+    strand->elicited = true;
+    if (type == FRAME_STREAM) {
+        struct session_stream *found;
+        if (early)
+            return violation(session, SESSION_CODE_PROTOCOL, "a stream came in early data");
+        r = stream_begin(strand, &stream, size, &found);
+        if (r < 0)
+            return r;
+        return payload_begin(strand, NULL, found, stream.offset, size, stream.flags & STREAM_LAST, head,
+                             (size_t)(end - head));
+    }
+    if (early && !(data.properties.flags & MESSAGE_REPLAYABLE))
+        return violation(session, SESSION_CODE_PROTOCOL, "a message that may not be replayed came in early data");
+    if (whole && (data.flags & (DATA_FIRST | DATA_LAST)) == (DATA_FIRST | DATA_LAST) && size <= ARRIVING_ABOVE)
+        return inbound_whole(strand, &data, (size_t)size, early);
+    struct inbound *inbound;
+    r = inbound_begin(strand, &data, size, early, &inbound);
+    if (r < 0)
+        return r;
+    return payload_begin(strand, inbound, NULL, data.offset, size, data.flags & DATA_LAST, head, (size_t)(end - head));
+}
+
+static bool is_long(uint64_t type)
+{
+    return type == FRAME_DATA || type == FRAME_STREAM;
+}
+
+/* Reads frames; *ret_at is where one begins that is not all there. */
+static int frames(struct session_strand *strand, const uint8_t *at, const uint8_t *end, bool early,
+                  const uint8_t **ret_at)
+{
+    struct session *session = strand->session;
+    while (at < end && !session->ended) {
+        if (strand->into_left) {
+            uint64_t left = (uint64_t)(end - at);
+            size_t here = (size_t)(left < strand->into_left ? left : strand->into_left);
+            int r = payload(strand, at, here, false);
+            if (r < 0)
+                return r;
+            at += here;
+            continue;
+        }
+        uint64_t type, size;
+        const uint8_t *body = varint_get(at, end, &type);
+        if (body)
+            body = varint_get(body, end, &size);
+        if (!body)
+            break;
+        if (size > (is_long(type) ? FRAME_LONG_MAX : FRAME_BODY_MAX))
+            return violation(session, SESSION_CODE_PROTOCOL, "a frame of %llu bytes is too long",
+                             (unsigned long long)size);
+        if (is_long(type)) {
+            const uint8_t *next = NULL;
+            int r = long_frame(strand, type, body, end, size, early, &next);
+            if (r < 0)
+                return r;
+            if (r == 1)
+                break;
+            at = next;
+        } else {
+            if ((uint64_t)(end - body) < size)
+                break;
+            session->statistics.frames_received++;
+            int r = frame_read(strand, type, body, body + size, early);
+            if (r < 0)
+                return r;
+            at = body + size;
+        }
+        if (!list_empty(&session->ready))
+            deliver_drain(session);
+    }
+    *ret_at = at;
+    return 0;
+}
+
+static int keep_partial(struct session_strand *strand, const uint8_t *at, size_t size)
+{
+    const struct memory *memory = strand->session->memory;
+    if (size == 0) {
+        memory_release(memory, strand->partial, strand->partial_capacity);
+        strand->partial = NULL;
+        strand->partial_size = strand->partial_capacity = 0;
+        return 0;
+    }
+    if (!strand->partial) {
+        strand->partial = memory_allocate(memory, PARTIAL_CAPACITY);
+        if (!strand->partial)
+            return violation(strand->session, SESSION_CODE_MEMORY, "out of memory");
+        strand->partial_capacity = PARTIAL_CAPACITY;
+    }
+    memmove(strand->partial, at, size);
+    strand->partial_size = size;
+    return 0;
+}
+
+static void note_ack(struct session_strand *strand, int64_t now)
+{
+    if (!strand->elicited)
+        return;
+    if (strand->received - strand->ack_told >= ACK_BYTES)
+        strand->ack_wanted = true;
+    else if (strand->ack_due == NEVER)
+        strand->ack_due = now + ACK_DELAY;
+}
+
+int session_received(struct session_strand *strand, uint8_t *buffer, size_t size, bool early, int64_t now)
+{
+    struct session *session = strand->session;
+    const uint8_t *at = buffer, *end = buffer + size;
+    int r;
+
+    session_enter(session, now);
+    if (session->ended) {
+        session_leave(session);
+        return -ESHUTDOWN;
+    }
+    strand_heard(strand);
+    strand->received += size;
+    if (strand->into_direct && strand->into_left) {
+        r = payload(strand, buffer, size, true);
+        strand->into_direct = false;
+        if (r == 0 && !list_empty(&session->ready))
+            deliver_drain(session);
+    } else {
+        if (strand->partial_size) {
+            at = strand->partial;
+            end = strand->partial + strand->partial_size + size;
+        }
+        r = frames(strand, at, end, early, &at);
+        if (r == 0 && !session->ended)
+            r = keep_partial(strand, at, (size_t)(end - at));
+    }
+    note_ack(strand, now);
+    if (r == 0 && session->ended)
+        r = -ESHUTDOWN;
+    session_leave(session);
+    return r;
+}
+
+/* ---- the short frames */
+
+static int ack_read(struct session *session, const uint8_t *at, const uint8_t *end)
+{
+    uint64_t number, offset;
+    at = varint_get(at, end, &number);
+    if (at)
+        at = varint_get(at, end, &offset);
+    if (!at)
+        return violation(session, SESSION_CODE_PROTOCOL, "an ACK is cut short");
+    for (struct list *link = session->strands.next; link != &session->strands; link = link->next) {
+        struct session_strand *strand = container_of(link, struct session_strand, link);
+        if (strand->number != number)
+            continue;
+        if (offset > strand->sent)
+            return violation(session, SESSION_CODE_PROTOCOL, "an ACK is of bytes that were not sent");
+        if (offset > strand->acked)
+            ledger_acked(strand, offset);
+        return 0;
+    }
+    return 0; /* a strand that is gone */
+}
+
+static int credit_read(struct session *session, const uint8_t *at, const uint8_t *end)
+{
+    uint64_t total;
+    if (!varint_get(at, end, &total))
+        return violation(session, SESSION_CODE_PROTOCOL, "a CREDIT is cut short");
+    if (total > session->credit)
+        session->credit = total;
+    return 0;
+}
+
+static int flow_credit_read(struct session *session, const uint8_t *at, const uint8_t *end, bool stream)
+{
+    uint64_t id, offset;
+    at = varint_get(at, end, &id);
+    if (!at || !varint_get(at, end, &offset))
+        return violation(session, SESSION_CODE_PROTOCOL, "a FLOW_CREDIT is cut short");
+    if (stream) {
+        struct session_stream *found = stream_find(session, id);
+        if (found && offset > found->credit) {
+            found->credit = offset;
+            stream_wake(found);
+        }
+        return 0;
+    }
+    struct outbound *outbound = outbound_find(session, id);
+    if (!outbound || !outbound->opened || !outbound->more || outbound->state == OUTBOUND_ENDED ||
+        offset <= outbound->more->credit)
+        return 0;
+    outbound->more->credit = offset;
+    return outbound->state == OUTBOUND_BLOCKED ? schedule_message(session, outbound) : 0;
+}
+
+static int ping_read(struct session_strand *strand, const uint8_t *at, const uint8_t *end)
+{
+    struct session *session = strand->session;
+    if (!varint_get(at, end, &strand->pong_stamp))
+        return violation(session, SESSION_CODE_PROTOCOL, "a PING is cut short");
+    strand->pong_received = session->now;
+    strand->pong_wanted = true;
+    return 0;
+}
+
+static int pong_read(struct session *session, const uint8_t *at, const uint8_t *end)
+{
+    uint64_t stamp, received, sent;
+    at = varint_get(at, end, &stamp);
+    if (at)
+        at = varint_get(at, end, &received);
+    if (!at || !varint_get(at, end, &sent))
+        return violation(session, SESSION_CODE_PROTOCOL, "a PONG is cut short");
+    clock_sample(session, (int64_t)stamp, (int64_t)received, (int64_t)sent);
+    return 0;
+}
+
+static int stream_reset_frame(struct session *session, const uint8_t *at, const uint8_t *end)
+{
+    uint64_t id, code;
+    at = varint_get(at, end, &id);
+    if (!at || !varint_get(at, end, &code))
+        return violation(session, SESSION_CODE_PROTOCOL, "a STREAM_RESET is cut short");
+    return stream_reset_read(session, id, code);
+}
+
+static int end_read(struct session *session, const uint8_t *at, const uint8_t *end, bool abort)
+{
+    uint64_t code;
+    at = varint_get(at, end, &code);
+    if (!at || end - at > REASON_MAX)
+        return violation(session, SESSION_CODE_PROTOCOL, "a CLOSE or ABORT is malformed");
+    char reason[REASON_MAX + 1];
+    memcpy(reason, at, (size_t)(end - at));
+    reason[end - at] = 0;
+    if (abort) {
+        int local = code == SESSION_CODE(SESSION_CODE_REFUSED) ? -HAWSER_EREFUSED : -HAWSER_EABORTED;
+        end_session(session, local, code, true, reason[0] ? reason : "the peer aborted the line");
+        return 0;
+    }
+    if (!session->peer_closed) {
+        session->peer_closed = true;
+        session->peer_close_code = code;
+        session->peer_close_reason = text_keep(session, session->peer_close_reason, reason, strlen(reason));
+        streams_shut(session);
+    }
+    return 0;
+}
+
+static bool allowed_early(uint64_t type)
+{
+    return type == FRAME_PADDING || type == FRAME_HELLO || type > FRAME_ABORT;
+}
+
+int frame_read(struct session_strand *strand, uint64_t type, const uint8_t *body, const uint8_t *end, bool early)
+{
+    struct session *session = strand->session;
+    if (early && !allowed_early(type))
+        return violation(session, SESSION_CODE_PROTOCOL, "a frame of type %u came in early data", (unsigned)type);
+    if (type != FRAME_PADDING && type != FRAME_ACK && type != FRAME_PING && type != FRAME_PONG)
+        strand->elicited = true;
+    switch (type) {
+    case FRAME_HELLO:
+        return hello_read(session, body, end);
+    case FRAME_ACK:
+        return ack_read(session, body, end);
+    case FRAME_OUTCOME:
+        return outcome_read(session, body, end);
+    case FRAME_EXPIRE:
+        return expire_read(session, body, end);
+    case FRAME_CREDIT:
+        return credit_read(session, body, end);
+    case FRAME_FLOW_CREDIT:
+        return flow_credit_read(session, body, end, false);
+    case FRAME_STREAM_CREDIT:
+        return flow_credit_read(session, body, end, true);
+    case FRAME_STREAM_RESET:
+        return stream_reset_frame(session, body, end);
+    case FRAME_PING:
+        return ping_read(strand, body, end);
+    case FRAME_PONG:
+        return pong_read(session, body, end);
+    case FRAME_CLOSE:
+        return end_read(session, body, end, false);
+    case FRAME_ABORT:
+        return end_read(session, body, end, true);
+    default:
+        return 0; /* unknown or reserved: skipped */
+    }
+}
