@@ -240,7 +240,7 @@ void association_finish(hawser_association *association)
     listener_close(association);
     while (!list_empty(&association->strands))
         strand_free(list_first(&association->strands, struct strand, link));
-    streams_end(association);
+    stream_handles_end(association);
     if (association->session) {
         if (association->nonce_key)
             security_nonce_remove(association->context, session_peer_hello(association->session)->nonce,

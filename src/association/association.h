@@ -305,6 +305,6 @@ hawser_association *stream_association(const hawser_stream *stream);
 void stream_opened(hawser_association *association, struct session_stream *session_stream);
 void stream_ready(hawser_association *association, struct session_stream *session_stream, hawser_event_type type);
 void stream_closed(hawser_association *association, struct session_stream *session_stream, bool reset, uint64_t code);
-void streams_end(hawser_association *association); /* the session is being freed */
+void stream_handles_end(hawser_association *association); /* the session is being freed */
 
 #endif

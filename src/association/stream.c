@@ -43,7 +43,7 @@ static void stream_detach(hawser_stream *stream)
     stream_free_unused(stream);
 }
 
-void streams_end(hawser_association *association)
+void stream_handles_end(hawser_association *association)
 {
     while (!list_empty(&association->streams)) {
         hawser_stream *stream = list_first(&association->streams, hawser_stream, link);
