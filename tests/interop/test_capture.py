@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the tool sends by default is encrypted: everything on the wire is captured while it runs, and none of the
+payload, of the files' names or of their hashes is found there. The capture is in a network namespace of its own."""
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+
+from harness import SKIPPED, check, run
+
+MARK = b"plain-payload-of-the-capture-test-%08d\n"
+INSIDE = "HAWSER_TEST_NAMESPACE"
+
+
+def enter_namespace():
+    """Runs this program again in a namespace where nobody else talks, and where we may capture without being root."""
+    if os.environ.get(INSIDE):
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        return
+    for tool in ("unshare", "ip"):
+        if not shutil.which(tool):
+            print(f"SKIP test_capture: {tool} is not installed")
+            sys.exit(SKIPPED)
+    unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
+    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode != 0:
+        print("SKIP test_capture: this system allows no network namespace")
+        sys.exit(SKIPPED)
+    os.environ[INSIDE] = "1"
+    os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
+
+
+class Capture:
+    """All frames of the loopback interface, between `with` and its end."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
+        self.socket.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE: nothing may be dropped
+        self.socket.bind(("lo", 0))
+        self.frames = []
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self._collect)
+        self.thread.start()
+        return self
+
+    def _collect(self):
+        while True:
+            frame = self.socket.recv(1 << 17)
+            self.frames.append(frame)
+            if self.token and self.token in frame:
+                return
+
+    token = None
+
+    def __exit__(self, *_):
+        # Frames come in order: one of our own, after all others, says that all are in.
+        self.token = os.urandom(24)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(self.token, ("127.0.0.1", 9))
+        self.thread.join()
+        dropped = int.from_bytes(self.socket.getsockopt(263, 6, 8)[4:8], sys.byteorder)  # PACKET_STATISTICS
+        self.socket.close()
+        check(dropped == 0, f"the capture missed {dropped} frames")
+
+    def bytes(self):
+        return sum(map(len, self.frames))
+
+    def shows(self, *secrets):
+        return [secret for secret in secrets if any(secret in frame for frame in self.frames)]
+
+
+def payload():
+    data = b"".join(MARK % i for i in range(40000))
+    return data, data[:len(MARK) - 4]
+
+
+def test_capture_sees_plain_text(world):
+    """The test of the test: the same bytes over a plain socket are found."""
+    data, mark = payload()
+    server = socket.create_server(("127.0.0.1", 0))
+    with Capture() as capture:
+        with socket.create_connection(server.getsockname()) as client:
+            peer, _ = server.accept()
+            reader = threading.Thread(target=lambda: [None for _ in iter(lambda: peer.recv(65536), b"")])
+            reader.start()
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            reader.join()
+        peer.close()
+    server.close()
+    check(capture.shows(mark[:20]), "the capture does not see plain text")
+    check(world.tool, "")
+
+
+def secrets_of(data, mark, name):
+    digest = hashlib.sha256(data).digest()
+    return [mark[:12], mark[6:20], name.encode(), digest, digest.hex().encode()]
+
+
+def test_send(world):
+    data, mark = payload()
+    name = "a-file-that-nobody-may-know-of.txt"
+    with open(world.path(name), "wb") as file:
+        file.write(data)
+    with Capture() as capture:
+        listener = world.listener("--receive", world.path("received"))
+        client = world.hawser("send", "--json", f"{listener.name}@{listener.endpoint}", name)
+        check(client.wait() == 0, client.transcript())
+        listener.event("received")
+        check(listener.end() == 0, listener.transcript())
+    with open(world.path("received", name), "rb") as file:
+        check(file.read() == data, "the file arrived changed")
+    check(capture.bytes() > len(data), f"only {capture.bytes()} bytes were captured")
+    check(not capture.shows(*secrets_of(data, mark, name)), "the wire shows the payload")
+
+
+def test_connect(world):
+    data, mark = payload()
+    with Capture() as capture:
+        listener = world.listener("--echo")
+        client = world.command(world.tool, "connect", f"{listener.name}@{listener.endpoint}")
+        writer = threading.Thread(target=lambda: (client.write(data), client.process.stdin.close()))
+        writer.start()
+        check(client.wait() == 0, client.transcript())
+        writer.join()
+        check(client.output == data, f"{len(client.output)} of {len(data)} bytes came back")
+        check(listener.end() == 0, listener.transcript())
+    check(capture.bytes() > 2 * len(data), f"only {capture.bytes()} bytes were captured")
+    check(not capture.shows(mark[:12], mark[6:20]), "the wire shows the payload")
+
+
+def test_ping_resumed_with_early_data(world):
+    """The first flight of a resumed line carries the message: it is as secret."""
+    listener = world.listener("--echo")
+    with Capture() as capture:
+        for _ in range(2):
+            world.ping(listener)
+    check(capture.bytes() > 0 and listener.end() == 0, listener.transcript())
+    # ALPN and the key's name are what TLS itself may show of us; a HELLO's own fields come after it.
+    check(not capture.shows(listener.name.encode()), "the wire shows the listener's key name")
+
+
+if __name__ == "__main__":
+    enter_namespace()
+    run(test_capture_sees_plain_text, test_send, test_connect, test_ping_resumed_with_early_data)
