@@ -84,5 +84,5 @@ void resolv_conf_read(const char *file, struct resolv_conf *ret_conf)
     if (stream)
         fclose(stream);
     if (ret_conf->server_count == 0)
-        strcpy(ret_conf->server[ret_conf->server_count++], "127.0.0.1");
+        snprintf(ret_conf->server[ret_conf->server_count++], RESOLV_SERVER_SIZE, "127.0.0.1");
 }

@@ -243,7 +243,7 @@ static void list_names(struct resolution *resolution, const struct resolv_conf *
             resolution->name_count++;
         }
     }
-    strcpy(resolution->names[resolution->name_count++], resolution->host);
+    memcpy(resolution->names[resolution->name_count++], resolution->host, HOST_SIZE);
 }
 
 static int start(struct resolution *resolution)
