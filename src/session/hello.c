@@ -82,7 +82,7 @@ static int parameter_read(struct session *session, uint64_t id, const uint8_t *v
     }
     if (id > PARAMETER_IDLE)
         return 0;
-    uint64_t number;
+    uint64_t number = 0;
     if (varint_get(value, value + size, &number) != value + size)
         return violation(session, SESSION_CODE_PROTOCOL, "a number in HELLO is malformed");
     return parameter_number(session, id, number);
