@@ -47,7 +47,9 @@ static int parse_key(struct parser *parser, const char *key)
         return refuse(parser, "the key name \"%.64s\" has %zu characters, not %zu", key, length,
                       sizeof e->key_name - 1);
     if (!key_name_valid(key))
-        return refuse(parser, "the key name \"%.64s\" is none: letters a-z and digits 2-7 follow hk-", key);
+        return refuse(parser,
+                      "the key name \"%.64s\" is none: letters a-z and digits 2-7 follow hk-, with a or q at the end",
+                      key);
     memcpy(e->key_name, key, length + 1);
     return 0;
 }

@@ -18,7 +18,7 @@
 
 #include "endpoint/endpoint.h"
 
-#define KEY "hk-abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst"
+#define KEY "hk-abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq"
 #define LABEL_63 "a23456789012345678901234567890123456789012345678901234567890abc"
 
 static struct endpoint parsed(const char *text)
@@ -192,7 +192,8 @@ static void test_refusals(void **state)
         {"user@example.org:80", "\"user\""},
         {"@example.org:80", "\"\""},
         {"hk-short@example.org:80", "\"hk-short\" has 8 characters"},
-        {"hk-1bcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrst@example.org:80", "hk-1bc"},
+        {"hk-1bcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsq@example.org:80", "hk-1bc"},
+        {"hk-abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsb@example.org:80", "a or q at the end"},
         {KEY "@" KEY "@example.org:80", "\"example.org:80\""},
         {KEY "@", "HOST:PORT"},
         {"example.org:80\n", "position 15"},
