@@ -103,8 +103,8 @@ int line_open(struct line *line)
     r = hawser_associate(tool->context, line->endpoint,
                          HAWSER_ASSOCIATE(.policy = o->policy, .identity = tool->identity, .trust = o->trust,
                                           .trust_file = o->trust_file, .min_verification = o->min_verification,
-                                          .stack = o->stack ? stack : NULL, .alpn = o->alpn,
-                                          .timeout_us = o->timeout_us, .no_early_data = !o->replayable,
+                                          .stack = o->stack ? stack : NULL, .timeout_us = o->timeout_us,
+                                          .no_early_data = !o->replayable,
                                           /* who names an identity wants it to be shown */
                                           .present_certificate = o->identity != NULL || o->certificate != NULL),
                          &line->association);

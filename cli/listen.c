@@ -101,7 +101,7 @@ static int listen_on(struct server *server, const char *endpoint)
         return EXIT_USAGE;
     r = hawser_listen(tool->context, endpoint,
                       HAWSER_LISTEN(.identity = tool->identity, .trust = o->trust, .trust_file = o->trust_file,
-                                    .min_verification = o->min_verification, .alpn = o->alpn, .policy = o->policy,
+                                    .min_verification = o->min_verification, .policy = o->policy,
                                     .handshake_timeout_us = o->timeout_us, .fast_open = true),
                       &listener);
     if (r < 0) {

@@ -39,7 +39,7 @@ struct options {
     const struct command *command;
     struct string_list operands;
 
-    const char *identity, *trust, *trust_file, *stack, *alpn, *certificate, *certificate_key;
+    const char *identity, *trust, *trust_file, *stack, *certificate, *certificate_key;
     hawser_verification min_verification;
     hawser_policy policy;
     int64_t timeout_us;

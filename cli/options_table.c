@@ -44,7 +44,6 @@ const struct option options_table[] = {
     {"certificate", OPTION_STRING, LINES, FIELD(certificate), "FILE",
      "show this chain (PEM) to peers that check certificates", 0, 0},
     {"certificate-key", OPTION_STRING, LINES, FIELD(certificate_key), "FILE", "the private key of --certificate", 0, 0},
-    {"alpn", OPTION_STRING, LINES, FIELD(alpn), "NAME", "offer this protocol name beside hawser/1", 0, 0},
     {"stack", OPTION_STRING, LINES, FIELD(stack), "LIST", "the protocol stacks allowed: tls/tcp, tls/unix", 0, 0},
     {"paths", OPTION_LATER, LINES, 0, "LIST", "choosing paths is not implemented yet", 0, 0},
     {"policy", OPTION_POLICY, LINES, FIELD(policy), "POLICY", "how strands are used: handover, interactive, aggregate",

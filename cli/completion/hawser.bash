@@ -3,7 +3,7 @@
 
 _hawser_options()
 {
-    local line='--identity --trust --trust-file --min-verification --certificate --certificate-key --alpn --stack
+    local line='--identity --trust --trust-file --min-verification --certificate --certificate-key --stack
         --policy --timeout --json --verbose --help'
 
     case $1 in
@@ -29,7 +29,7 @@ _hawser_value()
     --what) COMPREPLY=($(compgen -W 'oneway pingpong idle setup growth queue urgent' -- "$2")) ;;
     --mode) COMPREPLY=($(compgen -W 'run poll' -- "$2")) ;;
     --exec) COMPREPLY=($(compgen -c -- "$2")) ;;
-    --alpn | --timeout | --niceness | --lifetime | --name | --count | --interval | --size) COMPREPLY=() ;;
+    --timeout | --niceness | --lifetime | --name | --count | --interval | --size) COMPREPLY=() ;;
     --endpoint | --port | --seconds | --warm | --connections | --queued | --ready-fd) COMPREPLY=() ;;
     *) return 1 ;;
     esac

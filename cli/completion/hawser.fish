@@ -22,7 +22,6 @@ complete -c hawser -n '__fish_seen_subcommand_from listen send connect ping' -l 
 complete -c hawser -n '__fish_seen_subcommand_from listen send connect ping' -l min-verification -x -a 'none address tofu dane pki kerberos key' -d 'the least verification: none, address, tofu, dane, pki, kerberos, key'
 complete -c hawser -n '__fish_seen_subcommand_from listen send connect ping' -l certificate -r -F -d 'show this chain (PEM) to peers that check certificates'
 complete -c hawser -n '__fish_seen_subcommand_from listen send connect ping' -l certificate-key -r -F -d 'the private key of --certificate'
-complete -c hawser -n '__fish_seen_subcommand_from listen send connect ping' -l alpn -x -d 'offer this protocol name beside hawser/1'
 complete -c hawser -n '__fish_seen_subcommand_from listen send connect ping' -l stack -x -a 'tls/tcp tls/unix' -d 'the protocol stacks allowed: tls/tcp, tls/unix'
 complete -c hawser -n '__fish_seen_subcommand_from listen send connect ping' -l policy -x -a 'handover interactive aggregate' -d 'how strands are used: handover, interactive, aggregate'
 complete -c hawser -n '__fish_seen_subcommand_from listen send connect ping bench' -l timeout -x -d 'give up establishing after TIME (10s); bench: end after TIME (120s)'
