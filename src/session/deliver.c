@@ -57,6 +57,7 @@ int deliver_small(struct session *session, uint64_t id, const uint8_t *data, siz
     fill(&message, id, size, properties, age, early);
     message.data = data;
     message.cost = cost;
+    outbound_tell(session); /* what came first is told first */
     session->statistics.bytes_received += size;
     session->handler->message(session->user, &message);
     return handed_over(session, &message);
@@ -81,6 +82,7 @@ static int deliver_assembled(struct session *session, struct inbound *inbound)
         session->statistics.bytes_received += inbound->size;
     }
     inbound->announced = false; /* it ends here, whatever follows */
+    outbound_tell(session);
     session->handler->message(session->user, &message);
     if (message.taken)
         inbound->buffer = NULL;
