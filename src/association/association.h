@@ -39,6 +39,8 @@
 #define REASON_SIZE 256
 #define PATH_TEXT 128
 #define NEVER INT64_MAX
+/* The program's own code of a refusal, of 32 bits, as it goes over the wire: docs/protocol.md section 8. */
+#define REFUSED_WITH(code) (SESSION_CODE(UINT64_C(1) << 32) + (code))
 
 struct associations;
 

@@ -7,14 +7,22 @@
 /* The session's last word; its last bytes have still to leave. */
 void close_told(hawser_association *association, int code, uint64_t peer_code, bool by_peer, const char *reason)
 {
-    if (association->ended)
+    char *copy = strdup(reason ? reason : "");
+
+    if (association->ended) {
+        free(copy);
         return;
+    }
+    if (by_peer && peer_code >= REFUSED_WITH(0) && peer_code <= REFUSED_WITH(UINT32_MAX)) {
+        code = -HAWSER_EREFUSED;
+        peer_code -= REFUSED_WITH(0);
+    }
     association->ended = true;
     association->code = code;
     association->end_code = peer_code;
     association->by_peer = by_peer;
     free(association->end_reason);
-    association->end_reason = strdup(reason ? reason : "");
+    association->end_reason = copy;
     association->deadline = association_now(association) + LINGER_READING;
     association_wake(association);
 }

@@ -19,7 +19,8 @@ struct message_slots {
 void event_call(hawser_association *association, struct slot slot, hawser_event *event)
 {
     /* The program may let go of the association in its own handler. Without a reference nobody is there to listen. */
-    if (!slot.handler || association->refs == 0 || association->silent)
+    if (!slot.handler || association->refs == 0 || association->silent ||
+        (association->told_closed && event->type != HAWSER_CLOSED))
         return;
     event->association = association;
     event->time_us = loop_now(association->context);

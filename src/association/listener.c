@@ -238,7 +238,11 @@ void listener_hello(hawser_association *child)
     child->nonce_key = peer_key_name(child);
     listener_raise(child);
     if (child->refused) {
-        listener_refuse(child, child->end_code, child->end_reason);
+        char *reason = child->end_reason;
+
+        child->end_reason = NULL;
+        listener_refuse(child, child->end_code, reason);
+        free(reason);
     } else if (child->refs == 0) {
         listener_refuse(child, SESSION_CODE(SESSION_CODE_REFUSED), "nobody took the association");
     } else {
@@ -257,14 +261,14 @@ int hawser_refuse_association(hawser_association *association, uint64_t code, co
         return r;
     if (!association->child || association->told || association->ended || !association->nonce_key)
         return -EINVAL;
-    if (code >= UINT64_C(1) << 62)
+    if (code > UINT32_MAX)
         return -EINVAL;
     copy = text_copy(reason);
     if (!copy)
         return -ENOMEM;
     free(association->end_reason);
     association->end_reason = copy;
-    association->end_code = code ? code : SESSION_CODE(SESSION_CODE_REFUSED);
+    association->end_code = code ? REFUSED_WITH(code) : SESSION_CODE(SESSION_CODE_REFUSED);
     association->refused = true;
     return 0;
 }
