@@ -134,17 +134,26 @@ def test_connect(world):
     check(not capture.shows(mark[:12], mark[6:20]), "the wire shows the payload")
 
 
-def test_ping_resumed_with_early_data(world):
-    """The first flight of a resumed line carries the message: it is as secret."""
-    listener = world.listener("--echo")
+def test_early_data(world):
+    """The first flight of a resumed line carries messages: they are as secret."""
+    data, mark = payload()
+    name = "a-file-that-may-be-replayed.txt"
+    small = data[:len(mark) * 100]
+    with open(world.path(name), "wb") as file:
+        file.write(small)
     with Capture() as capture:
-        for _ in range(2):
-            world.ping(listener)
-    check(capture.bytes() > 0 and listener.end() == 0, listener.transcript())
-    # ALPN and the key's name are what TLS itself may show of us; a HELLO's own fields come after it.
-    check(not capture.shows(listener.name.encode()), "the wire shows the listener's key name")
+        listener = world.listener("--receive", world.path("received"), "--overwrite")
+        early = []
+        for _ in range(3):
+            client = world.hawser("send", "--json", "--replayable", f"{listener.name}@{listener.endpoint}", name)
+            check(client.wait() == 0, client.transcript())
+            early.append(client.event("established")["early_data"])
+        check(listener.end() == 0, listener.transcript())
+    check(early[0] is False and early[-1] is True, f"early data was used: {early}")
+    check(capture.bytes() > 3 * len(small), f"only {capture.bytes()} bytes were captured")
+    check(not capture.shows(*secrets_of(small, mark, name)), "the wire shows the payload")
 
 
 if __name__ == "__main__":
     enter_namespace()
-    run(test_capture_sees_plain_text, test_send, test_connect, test_ping_resumed_with_early_data)
+    run(test_capture_sees_plain_text, test_send, test_connect, test_early_data)

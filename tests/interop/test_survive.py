@@ -48,6 +48,13 @@ def say(connection, data):
         pass  # it may have seen enough
 
 
+def say_no_more(connection):
+    try:
+        connection.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # the same
+
+
 def is_alert(said):
     """A fatal TLS alert, or nothing at all: never an answer."""
     return said == b"" or (said[0] == 21 and said[5] == 2)
@@ -90,7 +97,7 @@ def test_rubbish(world):
             reset(connection)
             continue
         if i % 4 == 1:
-            connection.shutdown(socket.SHUT_WR)
+            say_no_more(connection)
         else:  # so much that some rule is broken for certain: no TLS record is that long
             say(connection, rng.randbytes(70000))
         check(is_alert(drain(connection)), "rubbish was answered")
@@ -125,7 +132,7 @@ def test_half_handshakes(world):
         if i % 3 == 0:
             reset(connection)
         elif i % 3 == 1:
-            connection.shutdown(socket.SHUT_WR)
+            say_no_more(connection)
             waiting.append(connection)
         else:  # goes on saying nothing
             waiting.append(connection)
@@ -188,6 +195,7 @@ def test_silence(world):
     if world.sanitized():
         print("SKIP the memory of silent connections: this is an AddressSanitizer build")
     else:
+        print(f"{SILENT} silent connections: {grown // SILENT} bytes each")
         check(grown <= SILENT * HELD_BY_SILENT + SLACK, f"{SILENT} silent connections hold {grown} bytes")
     await_closed(silent)
     all_is_well(world, listener, before)
@@ -216,16 +224,19 @@ def test_no_growth(world):
     if world.sanitized():
         skip("the memory of an AddressSanitizer build says nothing")
     listener = world.listener("--echo")
+    world.ping(listener)
+    before = listener.descriptors()
     hello = client_hello()
     sizes = []
     for _ in range(4):
-        for i in range(250):
+        for i in range(1000):
             connection = connect(listener)
             say(connection, (hello, hello[:100], os.urandom(300) + bytes(70000))[i % 3])
             reset(connection)
-        world.ping(listener)
+        all_is_well(world, listener, before)
         sizes.append(listener.memory())
-    check(sizes[3] - sizes[0] <= 2 * 1024 * 1024, f"the listener grew: {sizes}")
+    print(f"resident after each thousand: {sizes}")
+    check(sizes[3] - sizes[0] <= 4 * 1024 * 1024, "the listener grew")
     check(listener.end() == 0, listener.transcript())
 
 
