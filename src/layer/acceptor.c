@@ -51,7 +51,7 @@ static void accept_some(struct acceptor *acceptor)
         if (fd < 0 && errno == EAGAIN)
             return;
         if (fd < 0) {
-            loop_log(acceptor->context, HAWSER_LOG_WARNING, "accepting pauses: %s", strerror(errno));
+            loop_log(acceptor->context, HAWSER_LOG_WARNING, "accepting pauses: %s", hawser_strerror(-errno));
             loop_timer_set(acceptor->context, &acceptor->timer, loop_now(acceptor->context) + PAUSE);
             return;
         }

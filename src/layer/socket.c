@@ -90,7 +90,8 @@ int socket_accept(const struct layer_type *type, hawser_context *context, int fd
 static int bind_interface(struct socket_layer *socket, int fd, const char *interface)
 {
     if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface) + 1) < 0)
-        return layer_fail(&socket->layer, -errno, "cannot use the interface %s: %s", interface, strerror(errno));
+        return layer_fail(&socket->layer, -errno, "cannot use the interface %s: %s", interface,
+                          hawser_strerror(-errno));
     return 0;
 }
 
@@ -102,7 +103,7 @@ static int bind_local(struct socket_layer *socket, int fd, const struct layer_ad
     if (local->address.ss_family != AF_UNIX)
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     if (bind(fd, (const struct sockaddr *)&local->address, local->size) < 0)
-        return layer_fail(&socket->layer, -errno, "cannot use the local address: %s", strerror(errno));
+        return layer_fail(&socket->layer, -errno, "cannot use the local address: %s", hawser_strerror(-errno));
     return 0;
 }
 
@@ -119,7 +120,7 @@ int socket_create(struct socket_layer *socket, const struct layer_target *target
     int fd = socket_new(target->remote.address.ss_family), r = 0;
 
     if (fd < 0)
-        return layer_fail(&socket->layer, fd, "cannot make a socket: %s", strerror(-fd));
+        return layer_fail(&socket->layer, fd, "cannot make a socket: %s", hawser_strerror(fd));
     socket->opened = true;
     socket->remote = &target->remote;
     if (*target->interface && target->remote.address.ss_family != AF_UNIX)
@@ -165,7 +166,7 @@ static void retry_end(struct socket_layer *socket)
 
 static int fail_connect(struct socket_layer *socket, int error)
 {
-    return layer_fail(&socket->layer, -error, "connect: %s", strerror(error));
+    return layer_fail(&socket->layer, -error, "connect: %s", hawser_strerror(-error));
 }
 
 int socket_connect(struct socket_layer *socket)
@@ -178,7 +179,7 @@ int socket_connect(struct socket_layer *socket)
         socket->connecting = true;
     else if (errno == EAGAIN) {
         r = retry_later(socket);
-        return r < 0 ? layer_fail(&socket->layer, r, "connect: %s", strerror(-r)) : -EAGAIN;
+        return r < 0 ? layer_fail(&socket->layer, r, "connect: %s", hawser_strerror(r)) : -EAGAIN;
     } else
         return fail_connect(socket, errno);
     retry_end(socket);
@@ -187,7 +188,7 @@ int socket_connect(struct socket_layer *socket)
     r = join(socket, socket->layer.context, fd);
     if (r < 0) {
         close(fd);
-        return layer_fail(&socket->layer, r, "cannot watch a socket: %s", strerror(-r));
+        return layer_fail(&socket->layer, r, "cannot watch a socket: %s", hawser_strerror(r));
     }
     return 0;
 }
@@ -228,7 +229,7 @@ static ssize_t fail_bytes(struct socket_layer *socket, int error)
     case ETIMEDOUT:
         return layer_fail(&socket->layer, -error, "the peer does not answer any more");
     default:
-        return layer_fail(&socket->layer, -error, "the connection broke: %s", strerror(error));
+        return layer_fail(&socket->layer, -error, "the connection broke: %s", hawser_strerror(-error));
     }
 }
 

@@ -34,10 +34,7 @@ static void tls_destroy(struct layer *layer)
 
     if (tls->session)
         gnutls_deinit(tls->session);
-    if (tls->opening) {
-        ticket_clear(&tls->opening->ticket);
-        free(tls->opening);
-    }
+    tls_close_opening(tls);
     if (tls->peer) {
         free(tls->peer->spki);
         free(tls->peer);
@@ -197,12 +194,12 @@ static void tls_peer(struct layer *layer, struct layer_peer *peer)
     unsigned flags = gnutls_session_get_flags(tls->session);
 
     peer->alpn = tls_alpn(tls);
-    if (tls->opening)
-        return;
-    peer->resumed = gnutls_session_is_resumed(tls->session);
-    peer->early_accepted = (tls->is_server || tls->early_sent) && (flags & GNUTLS_SFLAGS_EARLY_DATA);
-    if (!tls->is_server && !peer->early_accepted)
-        peer->round_trips++;
+    if (!tls->opening) {
+        peer->resumed = gnutls_session_is_resumed(tls->session);
+        peer->early_accepted = (tls->is_server || tls->early_sent) && (flags & GNUTLS_SFLAGS_EARLY_DATA);
+        if (!tls->is_server && !peer->early_accepted)
+            peer->round_trips++;
+    }
     if (tls->peer) {
         peer->spki = tls->peer->spki;
         peer->spki_size = tls->peer->spki_size;

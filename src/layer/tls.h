@@ -37,6 +37,9 @@ struct tls_opening {
     hawser_verification verification;
     char name[256];
     char reason[200];
+    uint8_t *holder; /* the server's: the key of the ticket's holder */
+    size_t holder_size;
+    bool holder_known;
 };
 
 struct tls_layer {
@@ -44,7 +47,7 @@ struct tls_layer {
     gnutls_session_t session;
     const struct tls_config *config;
     struct tls_opening *opening; /* NULL once established */
-    struct tls_peer *peer;       /* NULL: not verified yet, or the peer showed nothing */
+    struct tls_peer *peer;       /* NULL: not verified yet */
     struct tls_out *out;         /* NULL: nothing waits */
     /* Read ahead of what GnuTLS asked for: a block, while it holds something, or the header of the next record. */
     uint8_t *block;
@@ -75,6 +78,7 @@ const char *tls_alpn(const struct tls_layer *tls); /* "" when none was agreed */
 
 /* tls_establish.c */
 int tls_establish(struct layer *layer);
+void tls_close_opening(struct tls_layer *tls);
 bool tls_retry(struct tls_layer *tls, ssize_t code); /* whether GnuTLS is to be called again at once */
 
 /* tls_words.c: notes why GnuTLS failed, tells the peer when it may know, and returns our code. */

@@ -45,27 +45,52 @@ static int refuse(struct tls_layer *tls, gnutls_alert_description_t alert)
     return opening->code;
 }
 
-static int note_peer(struct tls_layer *tls)
+static int make_peer(const char *name, hawser_verification verification, uint8_t *spki, size_t spki_size,
+                     struct tls_peer **ret_peer)
 {
-    struct tls_opening *opening = tls->opening;
-    size_t name_size = strlen(opening->name) + 1;
+    size_t name_size = strlen(name) + 1;
     struct tls_peer *peer = calloc(1, sizeof *peer + name_size);
-    int r;
+    int r = spki_size ? 0 : 1;
 
     if (!peer)
         return -ENOMEM;
-    memcpy(peer->name, opening->name, name_size);
-    peer->verification = opening->verification;
-    r = peer_spki(tls->session, &peer->spki, &peer->spki_size);
-    if (r == 0)
-        r = key_name_of(peer->spki, peer->spki_size, peer->key_name);
-    if (r < 0 && r != -ENOENT) {
-        free(peer->spki);
+    memcpy(peer->name, name, name_size);
+    peer->verification = verification;
+    if (spki_size)
+        r = key_name_of(spki, spki_size, peer->key_name);
+    if (r < 0) {
         free(peer);
         return r;
     }
-    tls->peer = peer;
+    peer->spki = spki;
+    peer->spki_size = spki_size;
+    *ret_peer = peer;
     return 0;
+}
+
+static int note_peer(struct tls_layer *tls)
+{
+    struct tls_opening *opening = tls->opening;
+    uint8_t *spki = NULL;
+    size_t spki_size = 0;
+    int r;
+
+    r = peer_spki(tls->session, &spki, &spki_size);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (tls->peer) { /* since its early data came: what was told of it must have been true */
+        bool same = tls->peer->spki_size == spki_size && (!spki_size || memcmp(tls->peer->spki, spki, spki_size) == 0);
+        free(spki);
+        if (same && tls->peer->verification <= opening->verification)
+            tls->peer->verification = opening->verification;
+        else
+            return -HAWSER_EUNVERIFIED;
+        return 0;
+    }
+    r = make_peer(opening->name, opening->verification, spki, spki_size, &tls->peer);
+    if (r < 0)
+        free(spki);
+    return r;
 }
 
 static int check_alpn(struct tls_layer *tls)
@@ -77,6 +102,16 @@ static int check_alpn(struct tls_layer *tls)
     opening->code = -HAWSER_ENOTSPOKEN;
     snprintf(opening->reason, sizeof opening->reason, "the peer speaks TLS, but not %s", tls->config->alpn[0]);
     return refuse(tls, GNUTLS_A_NO_APPLICATION_PROTOCOL);
+}
+
+void tls_close_opening(struct tls_layer *tls)
+{
+    if (!tls->opening)
+        return;
+    ticket_clear(&tls->opening->ticket);
+    free(tls->opening->holder);
+    free(tls->opening);
+    tls->opening = NULL;
 }
 
 static int finish(struct tls_layer *tls)
@@ -91,23 +126,42 @@ static int finish(struct tls_layer *tls)
     if (r < 0)
         return layer_fail(&tls->layer, r, "cannot take the peer's key: %s", hawser_strerror(r));
     /* One ticket, and only for a peer that was let in; every connection gives the next. */
-    if (tls->is_server)
+    if (tls->is_server) {
         gnutls_session_ticket_send(tls->session, 1, 0);
-    ticket_clear(&tls->opening->ticket);
-    free(tls->opening);
-    tls->opening = NULL;
+        tls->early_left = gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EARLY_DATA;
+    }
+    tls_close_opening(tls);
     r = tls_flush(tls);
     return r == -EAGAIN ? 0 : r;
 }
 
-/* Early data may be handed out before the handshake ends: who sends it must be known by then. */
+/*
+ * Early data is handed out before the handshake ends where it is known who sends it, and that the rule believes them by
+ * their key. Other early data waits for the end, when all is checked. A ticket's holder is who decrypted it: GnuTLS
+ * has checked the binder by now.
+ */
 static int check_early(struct tls_layer *tls)
 {
-    if (!tls->is_server || tls->early_left || !(gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EARLY_DATA))
+    struct tls_opening *opening = tls->opening;
+    hawser_verification verification;
+    struct tls_peer *peer;
+    int r;
+
+    if (!opening->holder_known || tls->early_left ||
+        !(gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EARLY_DATA))
         return 0;
-    if (verify(tls) < 0)
-        return refuse(tls, GNUTLS_A_ACCESS_DENIED);
-    tls->early_left = true;
+    opening->holder_known = false;
+    r = make_peer("", HAWSER_VERIFICATION_NONE, opening->holder, opening->holder_size, &peer);
+    if (r < 0)
+        return layer_fail(&tls->layer, r, "cannot take the peer's key: %s", hawser_strerror(r));
+    if (trust_allows_key(tls->config, peer->key_name, &verification)) {
+        r = make_peer(verification == HAWSER_VERIFICATION_KEY ? peer->key_name : "", verification, opening->holder,
+                      opening->holder_size, &tls->peer);
+        if (r == 0)
+            opening->holder = NULL;
+        tls->early_left = r == 0;
+    }
+    free(peer);
     return 0;
 }
 

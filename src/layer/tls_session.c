@@ -49,10 +49,11 @@ static int set_alpn(struct tls_layer *tls)
 
 /* --------------------------------------------------------------------------------------------- the server's tickets */
 
-/* The ALPN extension of a client's hello (RFC 7301 section 3.1): which of ours will be chosen. */
+/* What matters of a client's hello. */
 struct hello {
     const struct tls_config *config;
-    const char *alpn;
+    const char *alpn;      /* that will be chosen (RFC 7301 section 3.1) */
+    gnutls_datum_t ticket; /* the only one (RFC 8446 section 4.2.11): of several it is not known which GnuTLS takes */
 };
 
 static bool list_has(const unsigned char *list, unsigned size, const char *name)
@@ -67,11 +68,15 @@ static int on_extension(void *user, unsigned type, const unsigned char *data, un
 {
     struct hello *hello = user;
 
-    if (type != 16)
-        return 0;
-    for (unsigned i = count_alpn(hello->config); i > 0; i--)
-        if (list_has(data, size, hello->config->alpn[i - 1]))
-            hello->alpn = hello->config->alpn[i - 1];
+    if (type == 16)
+        for (unsigned i = count_alpn(hello->config); i > 0; i--)
+            if (list_has(data, size, hello->config->alpn[i - 1]))
+                hello->alpn = hello->config->alpn[i - 1];
+    if (type == 41 && size >= 4) {
+        unsigned list = (unsigned)data[0] << 8 | data[1], first = (unsigned)data[2] << 8 | data[3];
+        if (first <= size - 4 && list == 2 + first + 4)
+            hello->ticket = (gnutls_datum_t){(unsigned char *)data + 4, first};
+    }
     return 0;
 }
 
@@ -79,19 +84,15 @@ static int on_extension(void *user, unsigned type, const unsigned char *data, un
  * GnuTLS would take early data although the session before had another ALPN (RFC 8446 section 4.2.10 forbids that), or
  * belonged to another identity of this process. So each has a ticket key of its own, derived before the hello is read.
  */
-static int on_client_hello(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
-                           const gnutls_datum_t *message)
+static int on_client_hello(struct tls_layer *tls, const gnutls_datum_t *message)
 {
-    struct tls_layer *tls = gnutls_session_get_ptr(session);
     const gnutls_datum_t *master = security_ticket_key(tls->layer.context);
-    struct hello hello = {tls->config, ""};
+    struct tls_opening *opening = tls->opening;
+    struct hello hello = {tls->config, "", {NULL, 0}};
     uint8_t key[64];
     char use[128];
 
-    (void)type;
-    (void)when;
-    (void)incoming;
-    if (!master)
+    if (!master || !opening)
         return GNUTLS_E_MEMORY_ERROR;
     gnutls_ext_raw_parse(&hello, on_extension, message, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO);
     memset(use, 0, sizeof use);
@@ -99,9 +100,38 @@ static int on_client_hello(gnutls_session_t session, unsigned type, unsigned whe
     memcpy(use + KEY_NAME_SIZE, hello.alpn, strnlen(hello.alpn, sizeof use - KEY_NAME_SIZE));
     if (gnutls_hmac_fast(GNUTLS_MAC_SHA512, master->data, master->size, use, sizeof use, key) == 0) {
         gnutls_datum_t datum = {key, sizeof key};
-        gnutls_session_ticket_enable_server(session, &datum);
+        gnutls_session_ticket_enable_server(tls->session, &datum);
         gnutls_memset(key, 0, sizeof key);
     }
+    if (hello.ticket.size && tls->config->early_data && !opening->holder)
+        opening->holder_known = security_ticket_holder(tls->layer.context, hello.ticket.data, hello.ticket.size,
+                                                       &opening->holder, &opening->holder_size) == 0;
+    return 0;
+}
+
+/* A NewSessionTicket of ours (RFC 8446 section 4.6.1): lifetime (4), age_add (4), nonce (length 1), ticket (length 2). */
+static void on_ticket_sent(struct tls_layer *tls, const gnutls_datum_t *message)
+{
+    const uint8_t *at = message->data;
+    size_t nonce = message->size > 8 ? at[8] : 0, begin = 8 + 1 + nonce + 2, size;
+
+    if (message->size <= begin || !tls->peer || !tls->layer.context)
+        return;
+    size = (size_t)at[begin - 2] << 8 | at[begin - 1];
+    if (size <= message->size - begin)
+        security_ticket_issued(tls->layer.context, at + begin, size, tls->peer->spki, tls->peer->spki_size);
+}
+
+static int on_message_of_server(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                                const gnutls_datum_t *message)
+{
+    struct tls_layer *tls = gnutls_session_get_ptr(session);
+
+    (void)when;
+    if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && incoming)
+        return on_client_hello(tls, message);
+    if (type == GNUTLS_HANDSHAKE_NEW_SESSION_TICKET && !incoming && tls->config->early_data)
+        on_ticket_sent(tls, message);
     return 0;
 }
 
@@ -114,7 +144,7 @@ static int set_server(struct tls_layer *tls)
     if (!anti_replay)
         return GNUTLS_E_MEMORY_ERROR;
     gnutls_certificate_server_set_request(tls->session, need_key ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
-    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE, on_client_hello);
+    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_PRE, on_message_of_server);
     gnutls_db_set_cache_expiration(tls->session, TICKET_LIFE);
     /* Also where early data is refused: this much of it is skipped. */
     gnutls_record_set_max_early_data_size(tls->session, TLS_EARLY_MAX);

@@ -68,7 +68,7 @@ static int fail_end(struct tls_layer *tls)
 /* What is no record at all, before anything else was understood, is some other protocol. */
 static bool is_foreign(const struct tls_layer *tls, ssize_t code)
 {
-    return tls->opening && gnutls_protocol_get_version(tls->session) != GNUTLS_TLS1_3 &&
+    return tls->opening && (int)gnutls_handshake_get_last_in(tls->session) < 0 &&
            (code == GNUTLS_E_UNEXPECTED_PACKET_LENGTH || code == GNUTLS_E_UNEXPECTED_PACKET ||
             code == GNUTLS_E_RECORD_OVERFLOW || code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ||
             code == GNUTLS_E_TLS_PACKET_DECODING_ERROR);

@@ -62,6 +62,21 @@ int nonces_add(struct nonces *nonces, const uint8_t nonce[16], const char *key_n
 void nonces_remove(struct nonces *nonces, const uint8_t nonce[16], const char *key_name);
 void nonces_clear(struct nonces *nonces);
 
+/* ---------------------------------------------------------------------- to whom tickets were given (issued.c) */
+
+#define ISSUED_MAX 16384
+#define ISSUED_SPKI_MAX 600 /* an RSA key of 4,096 bits */
+
+struct issued {
+    RB_HEAD(issued_tree, issued_entry) tree;
+    struct list order;
+    size_t count;
+};
+void issued_init(struct issued *issued);
+int issued_add(struct issued *issued, const uint8_t id[32], const uint8_t *spki, size_t spki_size);
+int issued_find(struct issued *issued, const uint8_t id[32], uint8_t **ret_spki, size_t *ret_size);
+void issued_clear(struct issued *issued);
+
 /* ------------------------------------------------------------------------------- shared by contexts (shared.c) */
 
 struct hawser_shared {
@@ -69,6 +84,7 @@ struct hawser_shared {
     pthread_mutex_t mutex; /* over what follows, but the ticket key, which never changes */
     struct replay replay;
     struct nonces nonces;
+    struct issued issued;
     uint8_t ticket_key[64];
     gnutls_datum_t ticket_key_datum;
 };

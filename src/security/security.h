@@ -54,6 +54,10 @@ int trust_verify(const struct tls_config *config, gnutls_session_t session, bool
 /* The SPKI (DER) of the key that the peer showed, raw or in its certificate; the caller free()s it. -ENOENT: none. */
 int peer_spki(gnutls_session_t session, uint8_t **ret_spki, size_t *ret_size);
 
+/* Whether config believes the holder of a key ("" : none shown), by the key alone, and how far; false when more than the
+ * key must be looked at. */
+bool trust_allows_key(const struct tls_config *config, const char *key_name, hawser_verification *ret_verification);
+
 /* Tickets, one file a service under STATE/tickets, mode 0600, written to a temporary name and renamed; a ticket is taken
  * out when it is used, since using one twice links connections and invites replay refusals. At most 1,024 are kept. */
 struct ticket {
@@ -96,6 +100,13 @@ gnutls_certificate_credentials_t security_anonymous(hawser_context *context); /*
 /* Server's keys: the ticket key and the replay store of the context, or of its hawser_shared. */
 const gnutls_datum_t *security_ticket_key(hawser_context *context);
 gnutls_anti_replay_t security_anti_replay(hawser_context *context);
+
+/* A listener notes to whom it gave a ticket (spki NULL: to one who showed no key), and finds it when the ticket comes back:
+ * -ENOENT when too many were given since. The caller free()s the spki. */
+int security_ticket_issued(hawser_context *context, const uint8_t *ticket, size_t size, const uint8_t *spki,
+                           size_t spki_size);
+int security_ticket_holder(hawser_context *context, const uint8_t *ticket, size_t size, uint8_t **ret_spki,
+                           size_t *ret_size);
 
 /* Associations by the opener's nonce and key, so that a second HELLO is recognised in any context of a hawser_shared.
  * 0: noted, -EEXIST: being served already. */

@@ -20,6 +20,7 @@ int hawser_shared_new(hawser_shared **ret_shared)
     }
     replay_init(&shared->replay);
     nonces_init(&shared->nonces);
+    issued_init(&shared->issued);
     shared->ticket_key_datum = (gnutls_datum_t){shared->ticket_key, sizeof shared->ticket_key};
     atomic_init(&shared->references, 1);
     *ret_shared = shared;
@@ -37,6 +38,7 @@ hawser_shared *hawser_shared_unref(hawser_shared *shared)
     if (shared && atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) == 1) {
         replay_clear(&shared->replay);
         nonces_clear(&shared->nonces);
+        issued_clear(&shared->issued);
         gnutls_memset(shared->ticket_key, 0, sizeof shared->ticket_key);
         pthread_mutex_destroy(&shared->mutex);
         free(shared);

@@ -66,7 +66,7 @@ static int load_anchors(struct trust *trust, const char *file, char *reason, siz
     }
     if (access(file, R_OK) < 0) {
         int r = -errno;
-        snprintf(reason, reason_size, "the trust anchors %.100s cannot be read: %s", file, strerror(-r));
+        snprintf(reason, reason_size, "the trust anchors %.100s cannot be read: %s", file, hawser_strerror(r));
         return r;
     }
     if (gnutls_x509_trust_list_init(&trust->anchors, 0) < 0)

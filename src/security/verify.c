@@ -277,6 +277,17 @@ int trust_verify(const struct tls_config *config, gnutls_session_t session, bool
     return 0;
 }
 
+bool trust_allows_key(const struct tls_config *config, const char *key_name, hawser_verification *ret_verification)
+{
+    bool pinned = *key_name && trust_has_key(config->trust, key_name);
+    hawser_verification level = pinned ? HAWSER_VERIFICATION_KEY : HAWSER_VERIFICATION_NONE;
+
+    if ((!pinned && !config->trust->any) || level < config->min_verification)
+        return false;
+    *ret_verification = level;
+    return true;
+}
+
 bool trust_allows_ticket(const struct tls_config *config, const struct ticket *ticket)
 {
     const struct trust *trust = config->trust;

@@ -105,7 +105,6 @@ struct proxy {
     int64_t flip_forward, flip_backward; /* the byte to change by one bit; -1: none */
     uint8_t *record;                     /* all bytes from who opened */
     size_t record_size;
-    bool hold_server; /* swallow what the server says */
 };
 void proxy_start(struct world *world, struct proxy *proxy);
 void proxy_stop(struct proxy *proxy);
