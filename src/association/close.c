@@ -62,6 +62,8 @@ int hawser_close(hawser_association *association, uint64_t code, const char *rea
         close_told(association, 0, code, false, reason);
         return 0;
     }
+    if (association->abort_wanted)
+        return 0;
     if (session_closing(association->session) && association->deadline != NEVER)
         return 0;
     if (close_is_idle(association)) {
