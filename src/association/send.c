@@ -155,12 +155,19 @@ int hawser_send(hawser_association *association, const void *data, size_t size, 
     int r;
 
     r = send_check(association);
-    if (r == 0)
-        r = send_options(&options, &own);
     if (r < 0)
         return r;
     if (!data && size)
         return -EINVAL;
+    if (!options && size <= SESSION_SMALL) { /* the way of a flood of small messages, kept short */
+        r = session_send_plain(association->session, data, size, loop_now(association->context), ret_id);
+        if (r == 0)
+            association_wake(association);
+        return r;
+    }
+    r = send_options(&options, &own);
+    if (r < 0)
+        return r;
     if (!options->release && !options->prefix_size) {
         send = send_properties(options);
         send.data = data;

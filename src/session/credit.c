@@ -7,7 +7,7 @@
 
 /* ---- as sender */
 
-static uint64_t credit_left(const struct session *session)
+uint64_t credit_left(const struct session *session)
 {
     return session->credit > session->credit_used ? session->credit - session->credit_used : 0;
 }

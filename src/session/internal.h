@@ -423,6 +423,8 @@ const uint8_t *outbound_bytes(struct session *session, struct outbound *outbound
 void outbound_stop(struct session *session, struct outbound *outbound); /* takes it out of every list and heap */
 void outbound_acked(struct session *session, uint64_t id, uint64_t offset, uint64_t size);
 
+uint64_t outbound_delivered_run(struct session *session, struct outbound_chunk *chunk, uint64_t id, uint64_t end);
+
 /* antecedent.c */
 int antecedent_park(struct session *session, struct outbound *outbound);    /* 1: it must wait, 0: it need not */
 void antecedent_passed(struct session *session, struct outbound *outbound); /* wakes those that wait for it */
@@ -443,6 +445,7 @@ void pieces_release_acked(const struct memory *memory, struct pieces *pieces, st
 void schedule_init(struct session *session);
 void schedule_free(struct session *session);
 int schedule_message(struct session *session, struct outbound *outbound); /* where its state says */
+void schedule_plain(struct session *session, struct outbound *outbound);  /* small, new, niceness 0 */
 void schedule_stream(struct session *session, struct session_stream *stream);
 void unschedule_message(struct session *session, struct outbound *outbound);
 void unschedule_stream(struct session *session, struct session_stream *stream);
@@ -454,6 +457,9 @@ struct chosen {
     enum lane lane;
     uint64_t limit; /* most bytes of it */
 };
+bool schedule_alone(const struct session *session,
+                    const struct class *class); /* nothing else may go before its small ones */
+uint64_t credit_left(const struct session *session);
 bool schedule_choose(struct session *session, struct session_strand *strand, struct chosen *chosen);
 void schedule_used(struct chosen *chosen, size_t bytes);
 void schedule_trim(struct session *session);

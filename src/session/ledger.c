@@ -40,7 +40,7 @@ void ledger_add(struct session_strand *strand, enum ledger_kind kind, uint8_t fl
         struct ledger_entry *last = entry_at(ledger, ledger->count - 1);
         /* A run ends with the pull buffer, so that an acknowledgement frees it soon. */
         if (last->kind == LEDGER_RUN && last->id + last->size == id && strand->sent - last->offset < 16384) {
-            last->size++;
+            last->size += (uint32_t)size;
             last->end = strand->sent;
             return;
         }

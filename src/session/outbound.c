@@ -120,21 +120,21 @@ struct outbound_more *outbound_need_more(struct session *session, struct outboun
     return more;
 }
 
-static int copy_data(struct session *session, struct outbound *outbound, const struct session_send *send)
+static int copy_data(struct session *session, struct outbound *outbound, const void *data, size_t size)
 {
     outbound->copied = true;
-    if (send->size == 0)
+    if (size == 0)
         return 0;
     uint8_t *copy;
-    if (send->size <= SESSION_SMALL) {
-        copy = arena_take(session, send->size, &outbound->arena);
+    if (size <= SESSION_SMALL) {
+        copy = arena_take(session, size, &outbound->arena);
     } else {
-        copy = memory_allocate(session->memory, send->size);
+        copy = memory_allocate(session->memory, size);
         outbound->more->block = copy;
     }
     if (!copy)
         return -ENOMEM;
-    memcpy(copy, send->data, send->size);
+    memcpy(copy, data, size);
     outbound->data = copy;
     return 0;
 }
@@ -163,10 +163,8 @@ void outbound_release(struct session *session, struct outbound *outbound)
 
 /* ---- session_send() */
 
-static int send_check(struct session *session, const struct session_send *send)
+static int send_check(const struct session *session, const struct session_send *send)
 {
-    if (session->closing || session->peer_closed || session->ended)
-        return -ESHUTDOWN;
     if (send->niceness < -100 || send->niceness > 155 || send->lifetime < 0)
         return -EINVAL;
     if (send->size == SESSION_SIZE_UNKNOWN ? !send->parts : send->size > VARINT_MAX / 2)
@@ -178,6 +176,13 @@ static int send_check(struct session *session, const struct session_send *send)
             return -EINVAL;
     if (send->size != SESSION_SIZE_UNKNOWN && send->size > session->peer_max_message)
         return -HAWSER_ELARGE;
+    return 0;
+}
+
+static int queue_check(struct session *session)
+{
+    if (session->closing || session->peer_closed || session->ended)
+        return -ESHUTDOWN;
     uint64_t most = session->config.send_queue_messages;
     if (most > session->peer_gaps - 1)
         most = session->peer_gaps - 1; /* so that the receiver's ranges stay within what it told */
@@ -258,7 +263,7 @@ static int fill(struct session *session, struct outbound *outbound, const struct
         outbound->data = send->data;
         return 0;
     }
-    return copy_data(session, outbound, send);
+    return copy_data(session, outbound, send->data, (size_t)send->size);
 }
 
 static void undo(struct session *session, struct outbound *outbound)
@@ -273,7 +278,11 @@ static void undo(struct session *session, struct outbound *outbound)
 int session_send(struct session *session, const struct session_send *send, int64_t now, uint64_t *ret_id)
 {
     session->now = now;
-    int r = send_check(session, send);
+    int r = queue_check(session);
+    if (r == 0 || r == -EAGAIN) { /* what could never be sent is said first */
+        int never = send_check(session, send);
+        r = never < 0 ? never : r;
+    }
     if (r < 0)
         return r;
     struct outbound *outbound = record_new(session, session->next_id);
@@ -302,6 +311,39 @@ int session_send(struct session *session, const struct session_send *send, int64
         session->unsent_bytes += outbound->size;
     if (send->ordered)
         session->last_ordered = outbound->id;
+    trim_arm(session);
+    session->statistics.messages_sent++;
+    if (ret_id)
+        *ret_id = outbound->id;
+    return 0;
+}
+
+int session_send_plain(struct session *session, const void *data, size_t size, int64_t now, uint64_t *ret_id)
+{
+    session->now = now;
+    int r = size > session->peer_max_message ? -HAWSER_ELARGE : queue_check(session);
+    if (r < 0)
+        return r;
+    if (size > COPY_MAX) { /* may leave from its own place */
+        struct session_send send = {.data = data, .size = size};
+        return session_send(session, &send, now, ret_id);
+    }
+    struct outbound *outbound = record_new(session, session->next_id);
+    if (!outbound)
+        return -ENOMEM;
+    outbound->state = OUTBOUND_ENDED;
+    outbound->size = size;
+    outbound->class = outbound->niceness = CLASS_NORMAL;
+    r = copy_data(session, outbound, data, size);
+    if (r < 0) {
+        outbound_release(session, outbound);
+        return r;
+    }
+    schedule_plain(session, outbound);
+    session->next_id++;
+    session->unsettled++;
+    session->queued_bytes += size;
+    session->unsent_bytes += size;
     trim_arm(session);
     session->statistics.messages_sent++;
     if (ret_id)
@@ -416,6 +458,32 @@ void outbound_acked(struct session *session, uint64_t id, uint64_t offset, uint6
     uint64_t before = pieces->released;
     pieces_acked(session->memory, pieces, &outbound->more->acked, offset, offset + size, outbound->pinned);
     session->queued_bytes -= pieces->released - before;
+}
+
+/* Those of a chunk's messages from id on, before end, that are plain copies and were delivered: they end at once. */
+uint64_t outbound_delivered_run(struct session *session, struct outbound_chunk *chunk, uint64_t id, uint64_t end)
+{
+    uint64_t first = id, bytes = 0;
+    for (; id < end && id / RECORDS == chunk->number; id++) {
+        struct outbound *outbound = &chunk->records[id % RECORDS];
+        if (outbound->state != OUTBOUND_SENT || outbound->more || !outbound->copied)
+            break;
+        bytes += outbound->size;
+        if (outbound->arena)
+            arena_leave(session, outbound->arena);
+        outbound->state = OUTBOUND_FREE;
+    }
+    uint64_t count = id - first;
+    session->queued_bytes -= bytes;
+    session->unsettled -= count;
+    session->statistics.acked += count;
+    chunk->live -= (uint32_t)count;
+    if (chunk->live == 0 && chunk != session->newest) {
+        RB_REMOVE(outbound_tree, &session->chunks, chunk);
+        session->recent = NULL;
+        memory_release(session->memory, chunk, sizeof *chunk);
+    }
+    return count;
 }
 
 void outbound_trim(struct session *session)

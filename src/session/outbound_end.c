@@ -18,17 +18,17 @@ void outbound_tell(struct session *session)
                               told.maybe_delivered);
 }
 
-static void collect(struct session *session, uint64_t id, enum session_outcome kind, int code, const char *reason,
-                    bool maybe_delivered)
+static void collect(struct session *session, uint64_t id, uint64_t count, enum session_outcome kind, int code,
+                    const char *reason, bool maybe_delivered)
 {
     struct told *told = &session->told;
     if (told->count && told->first + told->count == id && told->kind == kind && told->code == code &&
         told->reason == reason && told->maybe_delivered == maybe_delivered) {
-        told->count++;
+        told->count += count;
         return;
     }
     outbound_tell(session);
-    *told = (struct told){id, 1, kind, code, reason, maybe_delivered};
+    *told = (struct told){id, count, kind, code, reason, maybe_delivered};
 }
 
 static void remember_failed(struct session *session, uint64_t id)
@@ -90,7 +90,7 @@ static void finish(struct session *session, struct outbound *outbound, enum sess
     outbound_release(session, outbound);
     if (cookie)
         session->handler->settled(session->user, id, cookie);
-    collect(session, id, kind, code, reason, maybe_delivered);
+    collect(session, id, 1, kind, code, reason, maybe_delivered);
 }
 
 /* Ends a message when the calls that are running may call back; until then it is only taken out of everything. */
@@ -293,6 +293,12 @@ static int outcome_range(struct session *session, uint8_t kind, uint64_t first, 
         uint64_t number = chunk->number;
         if (id < number * RECORDS)
             id = number * RECORDS;
+        if (kind == OUTCOME_DELIVERED) {
+            uint64_t run = outbound_delivered_run(session, chunk, id, end);
+            if (run)
+                collect(session, id, run, SESSION_ACKED, 0, "", false);
+            id += run;
+        }
         for (; id < end && id / RECORDS == number; id++) {
             struct outbound *outbound = outbound_find(session, id);
             if (!outbound || outbound->state == OUTBOUND_ENDED)

@@ -170,6 +170,44 @@ static void pin(struct pull *pull, struct outbound *outbound)
     pull->strand->pinned = outbound;
 }
 
+static bool is_plain(const struct outbound *outbound)
+{
+    return !has_properties(outbound) && outbound->size <= COPY_MAX && !outbound->want_sent && !outbound->opened;
+}
+
+/* As many plain messages of consecutive ids as the turn, the credit and the buffer allow. */
+static enum put put_plain_run(struct pull *pull, struct chosen *chosen)
+{
+    struct session *session = pull->session;
+    struct list *lane = &chosen->class->lanes[LANE_SMALL];
+    uint64_t left = credit_left(session), first = chosen->message->id, id = first, bytes = 0;
+    enum put put = PUT_DONE;
+
+    while (!list_empty(lane) && bytes < BULK_MIN) {
+        struct outbound *outbound = list_first(lane, struct outbound, link);
+        if (outbound->id != id || !is_plain(outbound) || left < MESSAGE_COST + outbound->size)
+            break;
+        put = put_plain(pull, outbound);
+        if (put == PUT_FULL)
+            break;
+        left -= MESSAGE_COST + outbound->size;
+        bytes += outbound->size;
+        outbound->opened = outbound->through = outbound->size_told = true;
+        outbound->sent = outbound->size;
+        outbound->state = OUTBOUND_SENT;
+        list_remove(&outbound->link);
+        id++;
+    }
+    if (id == first)
+        return PUT_FULL;
+    session->credit_used += bytes + (id - first) * MESSAGE_COST;
+    session->unsent_bytes -= bytes;
+    session->statistics.bytes_sent += bytes;
+    ledger_add(pull->strand, LEDGER_RUN, 0, first, 0, id - first);
+    schedule_used(chosen, (size_t)(bytes + (id - first) * MESSAGE_COST));
+    return put;
+}
+
 static enum put put_simple(struct pull *pull, struct chosen *chosen)
 {
     struct session *session = pull->session;
@@ -481,6 +519,9 @@ static int fill(struct pull *pull)
             break;
         if (chosen.stream)
             put = put_stream(pull, &chosen);
+        else if (chosen.lane == LANE_SMALL && !pull->strand->early && is_plain(chosen.message) &&
+                 schedule_alone(pull->session, chosen.class))
+            put = put_plain_run(pull, &chosen);
         else if (is_simple(chosen.message))
             put = put_simple(pull, &chosen);
         else

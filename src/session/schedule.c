@@ -141,6 +141,21 @@ int schedule_message(struct session *session, struct outbound *outbound)
     return 0;
 }
 
+void schedule_plain(struct session *session, struct outbound *outbound)
+{
+    outbound->state = OUTBOUND_QUEUED;
+    mark_busy(session, CLASS_NORMAL);
+    list_append(&session->normal.lanes[LANE_SMALL], &outbound->link);
+}
+
+bool schedule_alone(const struct session *session, const struct class *class)
+{
+    uint64_t others = session->busy[0] | session->busy[2] | session->busy[3];
+    others |= session->busy[1] & ~(UINT64_C(1) << (CLASS_NORMAL - 64));
+    return class == &session->normal && !others && list_empty(&session->reserved) && list_empty(&class->again) &&
+           class->deadlines.count == 0;
+}
+
 void unschedule_message(struct session *session, struct outbound *outbound)
 {
     if (outbound->state != OUTBOUND_QUEUED)

@@ -206,6 +206,8 @@ struct session_send {
 };
 /* -EAGAIN (queue full), -EINVAL, -E2BIG, -ENOMEM, -ESHUTDOWN, -HAWSER_ELARGE; ids are consecutive. */
 int session_send(struct session *session, const struct session_send *send, int64_t now, uint64_t *ret_id);
+/* The same for a small message (at most SESSION_SMALL) with no properties, without the detour through a struct. */
+int session_send_plain(struct session *session, const void *data, size_t size, int64_t now, uint64_t *ret_id);
 int session_send_part(struct session *session, uint64_t id, const void *data, size_t size, bool last, int64_t now);
 void session_source_ready(struct session *session, uint64_t id);
 int session_cancel(struct session *session, uint64_t id, int64_t now); /* -ENOENT: settled */
