@@ -8,7 +8,12 @@
 
 static void ask(struct bench_client *c)
 {
-    bench_echo(&c->lines[0]);
+    if (bench_pace_next(&c->pace))
+        bench_echo(&c->lines[0]);
+    else if (c->measuring)
+        bench_window_close(c);
+    else
+        bench_window_open(c, ask);
 }
 
 static void on_pong(struct bench_line *line)
@@ -19,19 +24,14 @@ static void on_pong(struct bench_line *line)
         bench_sample(c->bench, bench_now_ns() - line->asked_ns);
         c->counted++;
     }
-    if (bench_pace_next(&c->pace))
-        bench_echo(line);
-    else if (c->measuring)
-        bench_window_close(c);
-    else
-        bench_window_open(c, ask);
+    ask(c);
 }
 
 void bench_pingpong(struct bench_client *c)
 {
     c->lines[0].on_reply = on_pong;
     bench_pace_start(&c->pace, c->bench->warm, 0, c->bench->size);
-    bench_echo(&c->lines[0]);
+    ask(c);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ growth */
@@ -164,12 +164,7 @@ static void setup_closed(struct bench_line *line)
         c->counted++;
         c->bench->resumed_setups += line->resumed;
     }
-    if (bench_pace_next(&c->pace))
-        set_up(c);
-    else if (c->measuring)
-        bench_window_close(c);
-    else
-        bench_window_open(c, set_up);
+    set_up(c);
 }
 
 static void setup_replied(struct bench_line *line)
@@ -181,6 +176,13 @@ static void set_up(struct bench_client *c)
 {
     struct bench_line *line = &c->lines[1];
 
+    if (!bench_pace_next(&c->pace)) {
+        if (c->measuring)
+            bench_window_close(c);
+        else
+            bench_window_open(c, set_up);
+        return;
+    }
     line->on_established = idle_established;
     line->on_reply = setup_replied;
     line->on_closed = setup_closed;

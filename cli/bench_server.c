@@ -212,7 +212,7 @@ int bench_serve(struct bench *bench)
     struct bench_server server = {.bench = bench};
     char *trust = client_trust(bench);
     int r = hawser_listen(bench->tool->context, bench->endpoint,
-                          HAWSER_LISTEN(.identity = bench->tool->identity, .trust = trust, .no_early_data = true),
+                          HAWSER_LISTEN(.identity = bench->tool->identity, .trust = trust),
                           &server.listener);
 
     free(trust);

@@ -167,11 +167,9 @@ static int give(struct feed *feed, struct file *file)
     hawser_message_id id;
     int r;
 
-    if (feed->last_read) {
-        r = check_unchanged(feed, file);
-        if (r < 0)
-            return r;
-    }
+    r = check_unchanged(feed, file);
+    if (r < 0)
+        return r;
     if (file->id == 0 && feed->last_read && !is_input(file)) {
         r = hawser_send(feed->association, feed->buffer, feed->held, &options, &id);
         if (r < 0)

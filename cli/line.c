@@ -57,14 +57,11 @@ static void on_established(const hawser_event *event, void *user)
 static void on_closed(const hawser_event *event, void *user)
 {
     struct line *line = user;
-    const char *format = line->established ? "the line to %s broke" : "no line to %s";
-    char who[512];
-
-    snprintf(who, sizeof(who), format, line->endpoint);
+    const char *what = line->established ? "the line broke to" : "no line to";
     line->code = event->closed.code;
     if (line->on_closed)
         line->on_closed(line);
-    report_closed(line->tool, event, line->interrupted ? "interrupted" : line->finished ? NULL : who);
+    report_closed(line->tool, event, line->interrupted ? "interrupted:" : line->finished ? NULL : what, line->endpoint);
     hawser_stop(line->tool->context, 0);
 }
 
@@ -93,13 +90,12 @@ int line_open(struct line *line)
 {
     struct tool *tool = line->tool;
     const struct options *o = tool->options;
-    const char *stack;
+    const char *stack, *reason;
     int r;
 
     if (choose_stack(tool, o->stack, line->endpoint, &stack) < 0)
         return EXIT_USAGE;
-    if (o->trust && strstr(o->trust, "any"))
-        say(tool, "trust any: whoever answers is believed, the peer is not verified");
+    reason_begin(tool);
     r = hawser_associate(tool->context, line->endpoint,
                          HAWSER_ASSOCIATE(.policy = o->policy, .identity = tool->identity, .trust = o->trust,
                                           .trust_file = o->trust_file, .min_verification = o->min_verification,
@@ -108,8 +104,9 @@ int line_open(struct line *line)
                                           /* who names an identity wants it to be shown */
                                           .present_certificate = o->identity != NULL || o->certificate != NULL),
                          &line->association);
+    reason = reason_end(tool, r);
     if (r < 0) {
-        complain(tool, "no line to %s: %s", line->endpoint, hawser_strerror(r));
+        complain(tool, "no line to %s: %s", line->endpoint, reason_after(reason, line->endpoint));
         return is_our_mistake(r) ? EXIT_USAGE : EXIT_NO_ASSOCIATION;
     }
     hawser_register(line->association, HAWSER_ESTABLISHED, on_established, line);

@@ -16,12 +16,10 @@
 static void on_peer_closed(const hawser_event *event, void *user)
 {
     struct peer *peer = user;
-    char who[300];
 
     streams_end(peer);
     messages_end(peer);
-    snprintf(who, sizeof(who), "the line from %s broke", peer->name);
-    report_closed(peer->server->tool, event, who);
+    report_closed(peer->server->tool, event, "the line broke from", peer->name);
     LIST_REMOVE(peer, link);
     hawser_association_unref(peer->association);
     free(peer);
@@ -95,17 +93,20 @@ static int listen_on(struct server *server, const char *endpoint)
     struct tool *tool = server->tool;
     const struct options *o = tool->options;
     hawser_association *listener;
+    const char *reason;
     int r;
 
     if (choose_stack(tool, o->stack, endpoint, NULL) < 0)
         return EXIT_USAGE;
+    reason_begin(tool);
     r = hawser_listen(tool->context, endpoint,
                       HAWSER_LISTEN(.identity = tool->identity, .trust = o->trust, .trust_file = o->trust_file,
                                     .min_verification = o->min_verification, .policy = o->policy,
                                     .handshake_timeout_us = o->timeout_us, .fast_open = true),
                       &listener);
+    reason = reason_end(tool, r);
     if (r < 0) {
-        complain(tool, "cannot listen on %s: %s", endpoint, hawser_strerror(r));
+        complain(tool, "cannot listen on %s: %s", endpoint, reason_after(reason, endpoint));
         return r == -HAWSER_EENDPOINT || r == -HAWSER_ETRUST || r == -EOPNOTSUPP || r == -EINVAL ? EXIT_USAGE
                                                                                                  : EXIT_FAILED;
     }

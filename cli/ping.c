@@ -32,7 +32,7 @@ struct ping {
     bool stopping, done;
 };
 
-static void send_next(void *user);
+static void send_next(struct ping *p);
 
 static int by_value(const void *a, const void *b)
 {
@@ -127,19 +127,31 @@ static void failed_to_send(struct ping *p, int code)
     finish_when_done(p);
 }
 
-static void plan(struct ping *p)
-{
-    const struct options *o = p->line.tool->options;
-
-    if (all_sent(p))
-        hawser_timer(p->line.tool->context, o->timeout_us > 0 ? o->timeout_us : ANSWER_WAIT_US, finish, p, &p->timer);
-    else if (p->interval_us > 0)
-        hawser_timer(p->line.tool->context, p->interval_us, send_next, p, &p->timer);
-}
-
-static void send_next(void *user)
+static void on_time(void *user)
 {
     struct ping *p = user;
+
+    p->timer = 0;
+    send_next(p);
+}
+
+/* The next one at its time; where it goes at the reply, or nothing is left to send, that is the time to wait for a reply. */
+static void plan(struct ping *p)
+{
+    hawser_context *context = p->line.tool->context;
+    int64_t timeout_us = p->line.tool->options->timeout_us;
+    bool last = all_sent(p);
+
+    if (p->timer != 0)
+        hawser_timer_cancel(context, p->timer);
+    if (!last && p->interval_us > 0)
+        hawser_timer(context, p->interval_us, on_time, p, &p->timer);
+    else
+        hawser_timer(context, timeout_us > 0 ? timeout_us : ANSWER_WAIT_US, last ? finish : on_time, p, &p->timer);
+}
+
+static void send_next(struct ping *p)
+{
     const struct options *o = p->line.tool->options;
     hawser_message_id id;
     int64_t now = clock_us();

@@ -80,7 +80,7 @@ void report_accepted(struct tool *tool, const hawser_event *event)
         strand.path.remote, strand.stack, hawser_verification_name(event->accepted.peer.verification));
 }
 
-void report_closed(struct tool *tool, const hawser_event *event, const char *who)
+void report_closed(struct tool *tool, const hawser_event *event, const char *what, const char *who)
 {
     struct json *json = event_begin(tool, "closed");
     const char *reason = event->closed.reason && *event->closed.reason ? event->closed.reason : NULL;
@@ -95,8 +95,8 @@ void report_closed(struct tool *tool, const hawser_event *event, const char *who
     if (event->closed.attempts)
         put_attempts(tool, event->closed.attempts, event->closed.attempt_count);
     event_end(tool);
-    if (event->closed.code != 0 && who)
-        complain(tool, "%s: %s", who, reason);
+    if (event->closed.code != 0 && what)
+        complain(tool, "%s %s: %s", what, who, reason_after(reason, who));
 }
 
 void report_strands(struct json *json, hawser_association *association)

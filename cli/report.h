@@ -8,8 +8,8 @@
 
 void report_established(struct tool *tool, const hawser_event *event);
 void report_accepted(struct tool *tool, const hawser_event *event);
-/* `who`: what people are told has ended; NULL, or a clean end: nothing. */
-void report_closed(struct tool *tool, const hawser_event *event, const char *who);
+/* People are told "WHAT WHO: reason"; nothing when what is NULL, or the end was clean. */
+void report_closed(struct tool *tool, const hawser_event *event, const char *what, const char *who);
 void report_paths(struct tool *tool, hawser_association *association);
 /* The list `strands` inside an event that was begun. */
 void report_strands(struct json *json, hawser_association *association);

@@ -162,8 +162,31 @@ static int open_identity(struct tool *tool)
 static void on_log(hawser_log_level level, const char *text, void *user)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};
+    struct tool *tool = user;
 
-    say(user, "hawser: %s: %s", names[level], text);
+    if (tool->keep_errors && level == HAWSER_LOG_ERROR)
+        snprintf(tool->kept_error, sizeof(tool->kept_error), "%s", text);
+    else
+        say(tool, "hawser: %s: %s", names[level], text);
+}
+
+void reason_begin(struct tool *tool)
+{
+    tool->keep_errors = true;
+    tool->kept_error[0] = '\0';
+}
+
+const char *reason_end(struct tool *tool, int code)
+{
+    tool->keep_errors = false;
+    return tool->kept_error[0] ? tool->kept_error : hawser_strerror(code);
+}
+
+const char *reason_after(const char *reason, const char *name)
+{
+    size_t length = strlen(name);
+
+    return strncmp(reason, name, length) == 0 && strncmp(reason + length, ": ", 2) == 0 ? reason + length + 2 : reason;
 }
 
 int tool_open(struct tool *tool)

@@ -19,6 +19,9 @@ struct tool {
     bool broken_output;      /* standard output no longer takes anything */
     int64_t clock_offset_us; /* CLOCK_MONOTONIC - CLOCK_BOOTTIME */
 
+    bool keep_errors; /* what the library says of an error is kept, for the sentence about the call that failed */
+    char kept_error[512];
+
     int signal_fd;
     unsigned interrupts;
     void (*interrupted)(struct tool *tool, void *user);
@@ -36,6 +39,13 @@ void tool_close(struct tool *tool);
 void say(struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same after "hawser: ". */
 void complain(struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Around a call into the library: begin before; after a failure, the reason in the library's words, else the code's. */
+void reason_begin(struct tool *tool);
+const char *reason_end(struct tool *tool, int code);
+
+/* The reason without "NAME: " before it, where the sentence has named it already. */
+const char *reason_after(const char *reason, const char *name);
 
 /* Begins an event; more fields may follow; event_end() writes it. Without --json nothing is written. */
 struct json *event_begin(struct tool *tool, const char *name);

@@ -21,8 +21,8 @@ PATIENCE = 30  # seconds; only a failing test waits so long
 class Running:
     """A process whose standard output is lines of JSON."""
 
-    def __init__(self, arguments, env, stdin=subprocess.DEVNULL, prefix=(), **more):
-        self.process = subprocess.Popen([*prefix, HAWSER, *arguments], env=env, stdin=stdin, stdout=subprocess.PIPE,
+    def __init__(self, arguments, env, stdin=subprocess.DEVNULL, prefix=(), program=None, **more):
+        self.process = subprocess.Popen([*prefix, program or HAWSER, *arguments], env=env, stdin=stdin, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, **more)
         self.events = []
         self.text = b""
@@ -160,10 +160,24 @@ class Case(unittest.TestCase):
 
     def assert_one_sentence(self, text, *words):
         """People read one line that names what is wrong, and no more than one."""
-        lines = [line for line in text.splitlines() if line.startswith("hawser")]
+        lines = [line for line in text.splitlines() if line.startswith("hawser") and ": warning: " not in line]
         self.assertEqual(len(lines), 1, text)
         for word in words:
             self.assertIn(word, lines[0])
+
+    def wait_for_open_file(self, listener, directory):
+        """Until the listener holds a file below the directory: one that has no name yet has no other trace."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            for fd in os.listdir(f"/proc/{listener.process.pid}/fd"):
+                try:
+                    target = os.readlink(f"/proc/{listener.process.pid}/fd/{fd}")
+                except FileNotFoundError:
+                    continue
+                if target.startswith(directory + "/"):
+                    return
+            time.sleep(0.01)
+        self.fail("no file was begun")
 
     def files_below(self, directory):
         return sorted(os.path.relpath(os.path.join(base, name), directory)

@@ -23,6 +23,8 @@ static void on_outcome(const hawser_event *event, void *user)
 {
     struct sender *s = user;
 
+    if (s->ended)
+        return;
     printf("%s: %s\n", hawser_outcome_name(event->outcome.kind), event->outcome.reason);
     s->ended = 1;
     hawser_close(s->association, 0, NULL);
