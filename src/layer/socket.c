@@ -222,6 +222,9 @@ int socket_establish(struct layer *layer)
 
 static ssize_t fail_bytes(struct socket_layer *socket, int error)
 {
+    /* With Fast Open the connection begins with the first bytes, and so do its failures. */
+    if (socket->deferred && socket->received == 0 && error != ECONNRESET && error != EPIPE)
+        return fail_connect(socket, error);
     switch (error) {
     case ECONNRESET:
     case EPIPE:

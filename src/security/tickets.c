@@ -112,34 +112,36 @@ static void write_entry(hawser_context *context, int directory, struct ticket_en
     entry->written = true;
 }
 
-/* Removes the oldest files above the bound. Names are hashes, so whatever is in the directory counts. */
-static void trim_directory(int directory)
+static bool is_older(const struct timespec *a, const struct timespec *b)
 {
-    int copy = dup(directory), count = 0;
+    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* Removes the oldest file when there are more than the bound. Names are hashes, so whatever is there counts. */
+static bool trim_one(int directory)
+{
+    int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), count = 0;
     DIR *listing = copy < 0 ? NULL : fdopendir(copy);
     char oldest[256] = "";
     struct timespec oldest_time = {0, 0};
+    struct stat status;
 
     if (!listing) {
         if (copy >= 0)
             close(copy);
-        return;
+        return false;
     }
-    rewinddir(listing);
     for (struct dirent *entry; (entry = readdir(listing));) {
-        struct stat status;
         if (fstatat(directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode))
             continue;
-        if (!*oldest || status.st_mtim.tv_sec < oldest_time.tv_sec ||
-            (status.st_mtim.tv_sec == oldest_time.tv_sec && status.st_mtim.tv_nsec < oldest_time.tv_nsec)) {
+        if (!*oldest || is_older(&status.st_mtim, &oldest_time)) {
             memcpy(oldest, entry->d_name, strlen(entry->d_name) + 1);
             oldest_time = status.st_mtim;
         }
         count++;
     }
     closedir(listing);
-    if (count > TICKETS_MAX && unlinkat(directory, oldest, 0) == 0)
-        trim_directory(directory);
+    return count > TICKETS_MAX && unlinkat(directory, oldest, 0) == 0;
 }
 
 static void write_out(struct security *security)
@@ -154,7 +156,8 @@ static void write_out(struct security *security)
         if (!entry->written)
             write_entry(security->context, directory, entry);
     }
-    trim_directory(directory);
+    while (trim_one(directory))
+        ;
     close(directory);
 }
 

@@ -67,7 +67,8 @@ struct world {
     struct end server, client; /* server: the last one accepted */
     struct end server_wish;    /* what the next one accepted is to do */
     unsigned accepted;
-    bool secure; /* the row's stack is */
+    bool secure;    /* the row's stack is */
+    bool fast_open; /* what the listener takes */
 };
 
 int world_setup(void **state);    /* state: the row, then the world */
@@ -116,6 +117,8 @@ struct suite_test {
     void (*run)(void **state);
 };
 extern const struct suite_test connect_tests[], bytes_tests[], trust_tests[], resume_tests[], hostile_tests[],
-    acceptor_tests[];
+    acceptor_tests[], fast_open_tests[];
+/* A network of our own, where Fast Open is allowed; NULL, or what is in the way. */
+const char *enter_namespace(void);
 
 #endif

@@ -102,7 +102,8 @@ static void on_accepted(void *user, int fd)
 
 void listen_here(struct world *world)
 {
-    struct acceptor_config config = {.local = world->address, .fd = -1, .accepted = on_accepted, .user = world};
+    struct acceptor_config config = {
+        .local = world->address, .fd = -1, .fast_open = world->fast_open, .accepted = on_accepted, .user = world};
     socklen_t size = sizeof world->address.address;
 
     assert_int_equal(acceptor_new(world->server_context, &config, &world->acceptor), 0);
