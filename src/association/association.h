@@ -251,6 +251,7 @@ void strand_write(struct strand *strand);
 void strand_write_early(struct strand *strand);
 bool strand_drained(const struct strand *strand);
 void strand_lost(struct strand *strand, int code, const char *reason);
+void strand_bulk_ends(struct strand *strand);
 void strand_end(struct strand *strand); /* tells the peer that no more comes, and reads on */
 void strand_free(struct strand *strand);
 /* Whether a message's bytes are being sent from this memory now. */

@@ -254,6 +254,12 @@ static void on_strand_silent(void *user, struct session_strand *session_strand)
     strand_lost(session_strand_user(session_strand), -HAWSER_EDEAD, hawser_strerror(-HAWSER_EDEAD));
 }
 
+static void on_bulk_ends(void *user, struct session_strand *session_strand)
+{
+    (void)user;
+    strand_bulk_ends(session_strand_user(session_strand));
+}
+
 const struct session_handler association_handler = {
     .hello = on_hello,
     .message = on_message,
@@ -272,4 +278,5 @@ const struct session_handler association_handler = {
     .source = on_source,
     .random = on_random,
     .strand_silent = on_strand_silent,
+    .bulk_ends = on_bulk_ends,
 };

@@ -313,6 +313,30 @@ void strand_write_early(struct strand *strand)
     strand->blocked = false;
 }
 
+/* The session ends in the middle of a frame: what is left of it is copied, so that an ABORT can follow it. */
+void strand_bulk_ends(struct strand *strand)
+{
+    uint8_t *joined;
+    size_t rest = strand->rest ? strand->rest_size - strand->rest_at : 0;
+
+    if (strand->bulk_size == 0 || strand->dead)
+        return;
+    joined = malloc(rest + strand->bulk_size);
+    if (!joined) {
+        strand_lost(strand, -ENOMEM, hawser_strerror(-ENOMEM));
+    } else {
+        if (rest)
+            memcpy(joined, strand->rest + strand->rest_at, rest);
+        memcpy(joined + rest, strand->bulk, strand->bulk_size);
+        free(strand->rest);
+        strand->rest = joined;
+        strand->rest_at = 0;
+        strand->rest_size = (uint32_t)(rest + strand->bulk_size);
+    }
+    strand->bulk = NULL;
+    strand->bulk_size = 0;
+}
+
 /* The session has nothing more to send here, and the layers took it all. */
 bool strand_drained(const struct strand *strand)
 {

@@ -26,6 +26,7 @@ static void stream_free_unused(hawser_stream *stream)
 
     if (stream->refs > 0 || stream->session)
         return;
+    list_remove(&stream->link);
     free(stream);
     association_let_go(association);
 }
@@ -48,7 +49,8 @@ void stream_handles_end(hawser_association *association)
     while (!list_empty(&association->streams)) {
         hawser_stream *stream = list_first(&association->streams, hawser_stream, link);
 
-        stream->was_reset = !stream->at_end;
+        if (stream->session)
+            stream->was_reset = !stream->at_end;
         stream->refs++;
         if (stream->pump)
             pump_stream_closed(stream->pump, stream->was_reset);
@@ -332,7 +334,6 @@ void stream_closed(hawser_association *association, struct session_stream *sessi
     if (!stream)
         return;
     stream->was_reset = reset;
-    list_remove(&stream->link);
     stream->session = NULL;
     stream->refs++; /* while its handlers run */
     if (stream->pump)

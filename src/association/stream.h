@@ -8,7 +8,7 @@
 struct stream_pump;
 
 struct hawser_stream {
-    struct list link;                /* in association->streams while the session has it */
+    struct list link;                /* in association->streams until that is taken apart */
     hawser_association *association; /* held */
     struct session_stream *session;  /* NULL: ended */
     struct stream_pump *pump;        /* the program took a descriptor */

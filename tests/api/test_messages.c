@@ -132,14 +132,14 @@ static void prefixes_go_before(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct lent lent = {.count = 0};
 
-        assert_int_equal(hawser_send(world->client.line, data, sizes[i],
-                                     HAWSER_MESSAGE(.prefix = "head:", .prefix_size = 5), NULL),
-                         0);
-        assert_int_equal(hawser_send(world->client.line, data, sizes[i],
-                                     HAWSER_MESSAGE(.prefix = "head:", .prefix_size = 5, .release = released,
-                                                    .release_user = &lent),
-                                     NULL),
-                         0);
+        assert_int_equal(
+            hawser_send(world->client.line, data, sizes[i], HAWSER_MESSAGE(.prefix = "head:", .prefix_size = 5), NULL),
+            0);
+        assert_int_equal(
+            hawser_send(world->client.line, data, sizes[i],
+                        HAWSER_MESSAGE(.prefix = "head:", .prefix_size = 5, .release = released, .release_user = &lent),
+                        NULL),
+            0);
         sent += 2;
         until(world, world->client.settled == sent && lent.count == 1);
     }
@@ -164,9 +164,9 @@ static void buffers_are_shared(void **state)
     assert_int_equal(hawser_buffer_size(buffer), 50000);
     fill(hawser_buffer_data(buffer), 50000, 3);
     assert_int_equal(hawser_send_buffer(world->client.line, buffer, 0, 50000, NULL, NULL), 0);
-    assert_int_equal(hawser_send_buffer(world->client.line, buffer, 10, 20,
-                                        HAWSER_MESSAGE(.prefix = ">", .prefix_size = 1), NULL),
-                     0);
+    assert_int_equal(
+        hawser_send_buffer(world->client.line, buffer, 10, 20, HAWSER_MESSAGE(.prefix = ">", .prefix_size = 1), NULL),
+        0);
     assert_int_equal(hawser_send_buffer(world->client.line, buffer, 49990, 11, NULL, NULL), -EINVAL);
     until(world, world->client.settled == 2);
     for (size_t i = 0; i < 2; i++) {
