@@ -284,6 +284,8 @@ static bool abort_due(const struct session_strand *strand)
 bool control_waiting(const struct session_strand *strand)
 {
     const struct session *session = strand->session;
+    if (session->ended && strand->early)
+        return false;
     if (session->ended)
         return abort_due(strand) || (!session->close_sent && session->peer_closed && session->end_code == 0);
     if (strand->early)
@@ -323,7 +325,7 @@ static uint8_t *put_close(struct session_strand *strand, uint8_t *at, uint8_t *e
     struct session *session = strand->session;
     uint8_t *after = put_end(strand, at, end, FRAME_CLOSE, session->close_code, session->close_reason);
     if (after && after != at) {
-        session->close_sent = true;
+        session->close_sent = session->close_said = true;
         end_check(session);
     }
     return after;
@@ -332,6 +334,8 @@ static uint8_t *put_close(struct session_strand *strand, uint8_t *at, uint8_t *e
 static uint8_t *put_last(struct session_strand *strand, uint8_t *at, uint8_t *end)
 {
     struct session *session = strand->session;
+    if (strand->early) /* early data has no word for it; after the handshake it is said */
+        return at;
     if (abort_due(strand)) {
         uint8_t *after = put_end(strand, at, end, FRAME_ABORT, session->end_peer_code, session->end_reason);
         strand->abort_sent = true;

@@ -153,7 +153,7 @@ static int parts_end(struct session *session, struct inbound *inbound, bool told
     uint64_t id = inbound->id;
     if (!told_last) {
         int r = deliver_parts(session, inbound, NULL, 0);
-        if (r < 0 || inbound_find(session, id) != inbound)
+        if (r < 0 || inbound_find(session, id) != inbound || session->paused)
             return r;
     }
     if (inbound->take == SESSION_TAKE_SINK)

@@ -43,7 +43,7 @@ bool close_ready(const struct session *session)
 
 void end_check(struct session *session)
 {
-    if (session->ended || !session->close_sent || !session->peer_closed)
+    if (session->ended || !session->close_said || !session->peer_closed)
         return;
     bool ours = session->closing_first;
     const char *reason = ours ? session->close_reason : session->peer_close_reason;
@@ -54,6 +54,13 @@ static void tell_end(struct session *session)
 {
     const char *reason = session->end_reason ? session->end_reason : "";
     session->ended_told = true;
+    for (struct list *link = session->strands.next; link != &session->strands; link = link->next) {
+        struct session_strand *strand = container_of(link, struct session_strand, link);
+        if (!strand->pinned && !strand->pinned_stream)
+            continue;
+        session->handler->bulk_ends(session->user, strand);
+        session_bulk_done(strand);
+    }
     outbound_fail_all(session, session->end_code ? session->end_code : -HAWSER_ECLOSED,
                       session->end_code ? reason : "the line was closed");
     outbound_tell(session);

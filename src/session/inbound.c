@@ -317,7 +317,7 @@ static int open_check(struct session *session, const struct inbound *inbound, co
     uint64_t flow_credit = session->config.receive_memory / 16;
     if (flow_credit < BEFORE_FLOW_CREDIT)
         flow_credit = BEFORE_FLOW_CREDIT;
-    if (frame->flags & DATA_LAST ? size > flow_credit : frame->paid > flow_credit || frame->paid > frame->size)
+    if (frame->flags & DATA_LAST ? size > flow_credit : frame->paid > flow_credit)
         return violation(session, SESSION_CODE_LIMIT, "a message pays for more than the flow credit");
     uint64_t total = frame->flags & DATA_LAST ? size : frame->size;
     uint64_t extent = inbound->got;
@@ -369,7 +369,8 @@ static int open_message(struct session *session, struct inbound *inbound, const 
     if (inbound->size > inbound->paid)
         reserve_ask(session, inbound);
     *ret_gone = inbound_find(session, id) != inbound;
-    if (!*ret_gone && inbound->take == SESSION_TAKE_WHOLE && inbound_grow(session, inbound, (size_t)inbound->paid) < 0)
+    if (!*ret_gone && inbound->take == SESSION_TAKE_WHOLE &&
+        inbound_grow(session, inbound, (size_t)(inbound->paid < inbound->size ? inbound->paid : inbound->size)) < 0)
         return violation(session, SESSION_CODE_MEMORY, "out of memory");
     return session->ended ? -ESHUTDOWN : 0;
 }

@@ -389,7 +389,9 @@ struct session {
     /* hello.c, end.c */
     bool hello_sent, hello_received;
     struct session_hello hello;
-    bool closing, closing_first, close_sent, peer_closed, abort_wanted, ended, ended_told;
+    bool closing, closing_first, peer_closed, close_sent, /* and it need not be sent again */
+        close_said,                                       /* at least once */
+        abort_wanted, ended, ended_told;
     uint64_t close_code, end_peer_code, peer_close_code;
     int end_code;
     bool end_by_peer;
@@ -549,6 +551,7 @@ void stream_tell_news(struct session *session);
 void streams_end(struct session *session, bool clean);
 void streams_shut(struct session *session);
 bool streams_done(const struct session *session);
+void stream_room_check(struct session_stream *stream); /* whether more may be written again */
 void stream_unpin(struct session_stream *stream);
 struct session_stream *stream_new(struct session *session, uint64_t id, bool local);
 void stream_ended_check(struct session_stream *stream);

@@ -68,11 +68,7 @@ static void stream_acked(struct session *session, const struct ledger_entry *ent
                      stream->pinned);
     if (entry->flags & STREAM_LAST)
         stream->fin_acked = true;
-    if (stream->want_write && stream->pieces.end - stream->pieces.released < STREAM_SEND_MAX / 2) {
-        stream->want_write = false;
-        stream->news_writable = true;
-        stream_news(stream);
-    }
+    stream_room_check(stream);
     stream_ended_check(stream);
 }
 

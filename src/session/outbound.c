@@ -201,7 +201,8 @@ static bool needs_more(const struct session_send *send)
 
 static int keep_antecedents(struct session *session, struct outbound_more *more, const struct session_send *send)
 {
-    bool chained = send->ordered && outbound_find(session, session->last_ordered);
+    bool chained = send->ordered && (outbound_find(session, session->last_ordered) ||
+                                     range_set_contains(&session->failed, session->last_ordered));
     size_t count = send->antecedent_count + chained;
     if (count == 0)
         return 0;
@@ -256,6 +257,7 @@ static int fill(struct session *session, struct outbound *outbound, const struct
     }
     if (send->parts || send->source) {
         outbound->copied = send->parts;
+        outbound->complete = send->size == 0; /* nothing more to come */
         return 0;
     }
     if (send->borrow) {
@@ -357,8 +359,10 @@ int session_send_part(struct session *session, uint64_t id, const void *data, si
     struct outbound *outbound = outbound_find(session, id);
     if (!outbound || outbound->state == OUTBOUND_ENDED || outbound->state == OUTBOUND_ASKED)
         return -ENOENT;
-    if (!outbound->parts || outbound->complete)
+    if (!outbound->parts)
         return -EINVAL;
+    if (outbound->complete)
+        return size == 0 && last ? 0 : -EINVAL;
     struct pieces *pieces = &outbound->more->pieces;
     uint64_t end = pieces->end + size;
     if (outbound->size != SESSION_SIZE_UNKNOWN && (end > outbound->size || (last && end != outbound->size)))

@@ -208,11 +208,20 @@ static void trim_check(struct session *session)
     }
 }
 
+/* What a strand still sends from ends later. */
+static bool ending_due(const struct session *session)
+{
+    for (const struct list *link = session->ending.next; link != &session->ending; link = link->next)
+        if (!container_of(link, struct outbound, link)->pinned)
+            return true;
+    return false;
+}
+
 static int64_t events_due(const struct session *session)
 {
-    bool pending = session->sents.count || session->told.count || !list_empty(&session->ending) ||
+    bool pending = session->sents.count || session->told.count || ending_due(session) ||
                    (!list_empty(&session->ready) && !session->paused) || !list_empty(&session->stream_news) ||
-                   (session->close_sent && session->peer_closed);
+                   (session->close_said && session->peer_closed);
     if (session->ended)
         return session->ended_told ? NEVER : session->now;
     return pending ? session->now : NEVER;
@@ -268,7 +277,7 @@ void session_resume(struct session *session, int64_t now)
     session->paused = false;
     struct inbound *inbound;
     RB_FOREACH(inbound, inbound_tree, &session->inbound)
-    if (inbound_by_parts(inbound) && inbound->consumed < inbound->got)
+    if (inbound_by_parts(inbound) && (inbound->consumed < inbound->got || inbound_is_whole(inbound)))
         deliver_when_ready(session, inbound);
     session_leave(session);
 }

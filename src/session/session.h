@@ -120,6 +120,9 @@ struct session_handler {
     /* Nothing came on this strand for keep_alive + dead_after, though it was asked: the caller gives it up by
      * session_strand_lost(), at once or later. */
     void (*strand_silent)(void *user, struct session_strand *strand);
+    /* The session ends while bulk bytes of this strand are being sent: their memory goes away when this returns. The
+     * caller copies what is left of them, or sends nothing more on the strand. session_bulk_done() is not called for them. */
+    void (*bulk_ends)(void *user, struct session_strand *strand);
 };
 
 struct session_config {

@@ -23,6 +23,8 @@ bool settled_contains(const struct session *session, uint64_t id)
 
 bool antecedents_pending(const struct session *session, uint64_t id, const struct inbound_properties *properties)
 {
+    if (properties->antecedent_count == 0)
+        return false;
     const uint8_t *at = properties->antecedents, *end = at + properties->antecedents_size;
     for (uint32_t i = 0; i < properties->antecedent_count; i++) {
         uint64_t distance;
@@ -38,6 +40,8 @@ bool antecedents_pending(const struct session *session, uint64_t id, const struc
 int waiters_add(struct session *session, struct inbound *inbound)
 {
     const struct inbound_properties *properties = &inbound->properties;
+    if (properties->antecedent_count == 0)
+        return 0;
     const uint8_t *at = properties->antecedents, *end = at + properties->antecedents_size;
     for (uint32_t i = 0; i < properties->antecedent_count; i++) {
         uint64_t distance = 0; /* the list was checked when it was read */

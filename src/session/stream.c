@@ -259,7 +259,18 @@ void stream_unpin(struct session_stream *stream)
         return;
     }
     pieces_release_acked(stream->session->memory, &stream->pieces, &stream->acked);
+    stream_room_check(stream);
+    stream_ended_check(stream);
     stream_wake(stream);
+}
+
+void stream_room_check(struct session_stream *stream)
+{
+    if (!stream->want_write || stream->pieces.end - stream->pieces.released >= STREAM_SEND_MAX / 2)
+        return;
+    stream->want_write = false;
+    stream->news_writable = true;
+    stream_news(stream);
 }
 
 void stream_news(struct session_stream *stream)
@@ -302,6 +313,11 @@ void stream_tell_news(struct session *session)
         list_remove(&stream->news);
         bool readable = stream->news_readable, writable = stream->news_writable, closed = stream->news_closed;
         stream->news_readable = stream->news_writable = stream->news_closed = false;
+        if (!stream->local && !stream->opened) { /* its beginning has not come: the program does not know it */
+            if (closed)
+                stream_forget(stream);
+            continue;
+        }
         if (closed && !stream->closed_told) {
             stream->closed_told = true;
             session->handler->stream_closed(session->user, stream, stream->reset, stream->reset_code);
