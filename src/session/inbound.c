@@ -378,6 +378,9 @@ static int open_message(struct session *session, struct inbound *inbound, const 
 static int extent_check(struct session *session, struct inbound *inbound, const struct data_frame *frame, uint64_t size)
 {
     uint64_t end = frame->offset + size;
+    /* An opening that is sent again may know more than the first one did. */
+    if (frame->flags & DATA_FIRST && inbound->size == SESSION_SIZE_UNKNOWN && frame->size >= inbound->got)
+        inbound->size = frame->size;
     if (end > VARINT_MAX || (inbound->size != SESSION_SIZE_UNKNOWN && end > inbound->size))
         return violation(session, SESSION_CODE_PROTOCOL, "a message is longer than it said");
     if (inbound->opened && end > inbound->allowed)

@@ -59,6 +59,7 @@ static int payload(struct session_strand *strand, const uint8_t *data, size_t si
 
     strand->into_offset += size;
     strand->into_left -= size;
+    strand->elicited = true; /* an ACK may have gone out since the frame's head came */
     if (strand->into && !strand->into_skip) {
         r = inbound_place(session, strand->into, offset, data, size, in_place);
         if (r == 0 && strand->into) /* a handler may have given it up */
