@@ -323,8 +323,9 @@ static int open_check(struct session *session, const struct inbound *inbound, co
     uint64_t extent = inbound->got;
     for (uint64_t first = 0, end; range_set_next(&inbound->have, first, &first, &end); first = end)
         extent = end;
-    if (extent > total)
-        return violation(session, SESSION_CODE_PROTOCOL, "a message is longer than it said");
+    bool differs = inbound->size != SESSION_SIZE_UNKNOWN && total != SESSION_SIZE_UNKNOWN && inbound->size != total;
+    if (extent > total || differs)
+        return violation(session, SESSION_CODE_PROTOCOL, "a message is not as long as it said");
     return 0;
 }
 
@@ -341,7 +342,8 @@ static int open_message(struct session *session, struct inbound *inbound, const 
         return r;
     inbound->opened = true;
     inbound->early = early;
-    inbound->size = last ? size : frame->size;
+    if (inbound->size == SESSION_SIZE_UNKNOWN) /* else LAST overtook the opening */
+        inbound->size = last ? size : frame->size;
     inbound->paid = last ? size : frame->paid;
     inbound->allowed = inbound->told = inbound->paid;
     inbound->properties = frame->properties;
