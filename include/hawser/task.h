@@ -48,8 +48,8 @@ HAWSER_API int hawser_task_start(hawser_context *context, void (*fn)(void *argum
 /* Waits until the line is up: 0, or why it could not be. */
 HAWSER_API int hawser_task_established(hawser_association *association);
 /* The next message, which the caller unrefs; it counts against the peer's credit until then. ret_received tells the
- * rest of it. From the first call on the association's messages come here: -EBUSY where a handler for HAWSER_RECEIVED or
- * HAWSER_RECEIVED_MANY is registered. Messages that wait to be taken hold the peer back by credit. */
+ * rest of it. -EBUSY where a handler for HAWSER_RECEIVED or HAWSER_RECEIVED_MANY is registered: without one, from the
+ * first call of a task with this association on, its messages wait here, and hold the peer back by credit. */
 HAWSER_API int hawser_task_receive(hawser_association *association, hawser_message **ret_message,
                                    hawser_received *ret_received);
 /* Sends, and waits for room in the queue and for the outcome: 0 is acked, -HAWSER_EEXPIRED expired, else why it failed. */

@@ -45,10 +45,6 @@ static int task_current(hawser_context *context, struct task **ret_task)
     return (*ret_task)->cancelled ? -ECANCELED : 0;
 }
 
-static int task_current_at(const hawser_association *association, struct task **ret_task)
-{
-    return association->context ? task_current(association->context, ret_task) : -ECANCELED;
-}
 
 /* Waits until something happened to the association. The caller looks whether it was what it wants. */
 static int task_wait(struct task *task, hawser_association *association)
@@ -134,18 +130,6 @@ int hawser_task_sleep(hawser_context *context, int64_t duration_us)
 
 /* ------------------------------------------------------------------------------------------------------ associations */
 
-int hawser_task_established(hawser_association *association)
-{
-    struct task *task;
-    int r = task_current_at(association, &task);
-
-    while (r == 0 && !association->established && !association->told_closed)
-        r = task_wait(task, association);
-    if (r < 0 || association->established)
-        return r;
-    return association->code ? association->code : -ECANCELED;
-}
-
 static void task_message(const hawser_event *event, void *user)
 {
     hawser_association *association = event->association;
@@ -164,9 +148,39 @@ static void task_message(const hawser_event *event, void *user)
     association_wake(association); /* whose end is tasks_news() */
 }
 
-int hawser_task_receive(hawser_association *association, hawser_message **ret_message, hawser_received *ret_received)
+/* What comes before the task asks for it waits, where no handler takes it. */
+static void task_claim(hawser_association *association)
 {
     struct slot *slot = &association->slots[HAWSER_RECEIVED];
+
+    if (!slot->handler && !event_wanted(association, HAWSER_RECEIVED_MANY))
+        slot->handler = task_message;
+}
+
+/* The task that calls, with what it needs of an association. */
+static int task_current_at(hawser_association *association, struct task **ret_task)
+{
+    int r = association->context ? task_current(association->context, ret_task) : -ECANCELED;
+
+    if (r == 0)
+        task_claim(association);
+    return r;
+}
+
+int hawser_task_established(hawser_association *association)
+{
+    struct task *task;
+    int r = task_current_at(association, &task);
+
+    while (r == 0 && !association->established && !association->told_closed)
+        r = task_wait(task, association);
+    if (r < 0 || association->established)
+        return r;
+    return association->code ? association->code : -ECANCELED;
+}
+
+int hawser_task_receive(hawser_association *association, hawser_message **ret_message, hawser_received *ret_received)
+{
     struct queued *queued;
     struct task *task;
     int r = task_current_at(association, &task);
@@ -175,9 +189,9 @@ int hawser_task_receive(hawser_association *association, hawser_message **ret_me
         return r;
     if (!ret_message)
         return -EINVAL;
-    if ((slot->handler && slot->handler != task_message) || event_wanted(association, HAWSER_RECEIVED_MANY))
+    if (association->slots[HAWSER_RECEIVED].handler != task_message ||
+        event_wanted(association, HAWSER_RECEIVED_MANY))
         return -EBUSY;
-    slot->handler = task_message;
     while (r == 0 && list_empty(&association->queued))
         r = association->told_closed ? -ECANCELED : task_wait(task, association);
     if (r < 0)
