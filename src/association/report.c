@@ -8,6 +8,7 @@ struct path_text {
     char local[PATH_TEXT], remote[PATH_TEXT], interface[32];
 };
 
+/* To find an interface's name costs more than all the rest of a report: so only when somebody listens. */
 static void path_of(const struct opening *opening, const struct strand *strand, struct path_text *text)
 {
     memset(text, 0, sizeof *text);
@@ -58,6 +59,8 @@ void report_attempt(hawser_association *association, const struct strand *strand
     hawser_attempt *attempts, *attempt;
     struct path_text text;
 
+    if (outcome == HAWSER_ATTEMPT_WON && !event_wanted(association, HAWSER_ESTABLISHED))
+        return;
     path_of(opening, strand, &text);
     if (code < 0 && (opening->code == 0 || weight(code) >= weight(opening->code))) {
         opening->code = code;
@@ -94,12 +97,18 @@ void report_established(hawser_association *association, const struct strand *st
     struct layer *top = strand->top;
     char stack[64];
 
-    layer_path(top, text.local, sizeof text.local, text.remote, sizeof text.remote, text.interface,
-               sizeof text.interface);
+    if (!event_wanted(association, HAWSER_ESTABLISHED))
+        return;
     layer_link(top, &link);
     strand_stack(strand, stack, sizeof stack);
     event.established.stack = stack;
-    event.established.path = (hawser_path){text.interface, text.local, text.remote};
+    if (opening && opening->attempt_count > 0) {
+        event.established.path = opening->attempts[opening->attempt_count - 1].path; /* the one that won */
+    } else {
+        layer_path(top, text.local, sizeof text.local, text.remote, sizeof text.remote, text.interface,
+                   sizeof text.interface);
+        event.established.path = (hawser_path){text.interface, text.local, text.remote};
+    }
     event.established.peer = association->peer->is;
     event.established.rtt_us = link.rtt_us;
     event.established.elapsed_us = association_now(association) - association->began;
