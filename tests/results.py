@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run of meson's tests said, case by case: read from the run's testlog.json.
 
-A meson test is a program of several cases. Three ways of telling them are understood: cmocka's, that of
-tests/interop/harness.py ("ok NAME", "SKIP NAME: REASON", "FAILED NAME"), and a bare "N passed, N failed". A program that
-tells no cases is one case without a name. A case that was skipped without a printed reason counts as failed.
+A meson test is a program of several cases. Four ways of telling them are understood: cmocka's, that of Python's unittest
+(with -v), that of tests/interop/harness.py ("ok NAME", "SKIP NAME: REASON", "FAILED NAME"), and a bare "N passed, N
+failed". A program that tells no cases is one case without a name. A case that was skipped without a printed reason counts
+as failed.
 """
 
 import json
@@ -14,7 +15,11 @@ SKIP_CODE = 77
 CMOCKA = re.compile(r"^\[ +(RUN|OK|FAILED|SKIPPED) +\] (?!\d+ test\(s\))(.+)$")
 OURS = re.compile(r"^(ok|SKIP|FAILED) ([^ :]+)(?:: (.+)| \([0-9.]+ s\))?$")
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$")
-REASON = re.compile(r"^(?:SKIP|Skipped|skipped)\b[: ]*(.+)$")
+REASON = re.compile(r"^(?:SKIP|SKIPPED|Skipped|skipped)\b[: ]*(.+)$")
+UNITTEST = re.compile(r"^(\w+) \(\S+\)(?:.*)? \.\.\. (.*)$")
+UNITTEST_HEAD = re.compile(r"^(\w+) \(\S+\)$")  # what it is about follows on a line of its own
+UNITTEST_TAIL = re.compile(r"^.* \.\.\. (.*)$")
+UNITTEST_SKIPPED = re.compile(r"^skipped ['\"](.*)['\"]$")
 
 
 class Case:
@@ -43,8 +48,16 @@ class Test:
 
     def _read_cases(self, stdout, stderr):
         said = []  # lines since the last case began
+        head = ""
         for line in stdout.splitlines() + stderr.splitlines():
-            if found := CMOCKA.match(line):
+            if found := UNITTEST_HEAD.match(line):
+                head = found.group(1)
+            elif found := UNITTEST.match(line):
+                self._unittest(found.group(1), found.group(2))
+            elif head and (found := UNITTEST_TAIL.match(line)):
+                self._unittest(head, found.group(1))
+                head = ""
+            elif found := CMOCKA.match(line):
                 self._cmocka(found.group(1), found.group(2), said)
                 said = []
             elif found := OURS.match(line):
@@ -72,9 +85,16 @@ class Test:
             reasons = [found.group(1) for line in said if (found := REASON.match(line))]
             self.cases[name] = Case(name, "skipped", reasons[-1] if reasons else "")
 
+    def _unittest(self, name, told):
+        if found := UNITTEST_SKIPPED.match(told):
+            self.cases[name] = Case(name, "skipped", found.group(1))
+        else:
+            self.cases[name] = Case(name, "ok" if told == "ok" else "failed")
+
     def _whole(self, said):
-        if self.result == "SKIP" or self.code == SKIP_CODE:
-            self.cases[""] = Case("", "skipped", said[-1] if said else "")
+        reasons = [found.group(1) for line in said if (found := REASON.match(line))]
+        if self.result == "SKIP" or self.code == SKIP_CODE or (self.result == "OK" and reasons):
+            self.cases[""] = Case("", "skipped", reasons[-1] if reasons else said[-1] if said else "")
         else:
             self.cases[""] = Case("", "ok" if self.result == "OK" else "failed")
 
