@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every example as its first comment says, against the echo listener, and checks what it prints.
+
+Usage: test_examples.py BUILD_DIRECTORY_OF_THE_EXAMPLES
+"""
+import hashlib
+import os
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+BUILD = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/examples"
+TIMEOUT = 60
+
+
+class Runner(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="hawser-examples-")
+        self.environment = dict(os.environ, XDG_STATE_HOME=self.directory)
+        self.started = []
+
+    def tearDown(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            process.stdout.close()
+        shutil.rmtree(self.directory)
+
+    def program(self, name):
+        return os.path.join(BUILD, "example_" + name)
+
+    def start(self, name, *arguments):
+        """Starts a server, which prints its endpoint first."""
+        process = subprocess.Popen([self.program(name), *arguments], stdout=subprocess.PIPE, text=True,
+                                   env=self.environment)
+        self.started.append(process)
+        endpoint = process.stdout.readline().strip()
+        self.assertRegex(endpoint, r"^hk-[a-z2-7]{52}@")
+        return process, endpoint
+
+    def run_example(self, name, *arguments, code=0, **more):
+        result = subprocess.run([self.program(name), *arguments], capture_output=True, text=True, timeout=TIMEOUT,
+                                env=self.environment, **more)
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        return result
+
+
+class Examples(Runner):
+    def test_hello(self):
+        _, endpoint = self.start("echo_listener")
+        result = self.run_example("hello", endpoint)
+        self.assertEqual(sorted(result.stdout.split()), ["hello", "world"])
+
+    def test_hello_over_a_unix_socket(self):
+        _, endpoint = self.start("echo_listener", "unix:" + os.path.join(self.directory, "s"))
+        result = self.run_example("hello", endpoint)
+        self.assertEqual(sorted(result.stdout.split()), ["hello", "world"])
+
+    def test_hello_says_why_not(self):
+        result = self.run_example("hello", "unix:" + os.path.join(self.directory, "nobody"), code=1)
+        self.assertIn("No such file", result.stderr)
+        result = self.run_example("hello", "no endpoint", code=1)
+        self.assertIn("malformed", result.stderr)
+
+    def test_listener_keeps_its_identity(self):
+        names = set()
+        for _ in range(2):
+            process, endpoint = self.start("echo_listener", "127.0.0.1:0", os.path.join(self.directory, "id"))
+            names.add(endpoint.split("@")[0])
+            process.terminate()
+        self.assertEqual(len(names), 1)
+
+    def test_view(self):
+        _, endpoint = self.start("view", "-l")
+        result = self.run_example("view", endpoint)
+        self.assertEqual(sorted(result.stdout.splitlines()), ["here is map", "here is tile 7"])
+
+    def test_embed_poll(self):
+        _, endpoint = self.start("echo_listener")
+        result = self.run_example("embed_poll", endpoint, input="one\ntwo\n")
+        self.assertEqual(result.stdout, "one\ntwo\n")
+
+    def test_embed_libuv(self):
+        if not os.path.exists(self.program("embed_libuv")):
+            self.skipTest("libuv is not installed")
+        _, endpoint = self.start("echo_listener")
+        result = self.run_example("embed_libuv", endpoint)
+        self.assertEqual(sorted(result.stdout.splitlines()), ["tick 1", "tick 2", "tick 3"])
+
+    def test_two_threads(self):
+        result = self.run_example("two_threads")
+        self.assertRegex(result.stdout, r"^40 replies: \d+ and \d+$")
+
+    def test_task(self):
+        _, endpoint = self.start("echo_listener")
+        result = self.run_example("task", endpoint)
+        self.assertEqual(result.stdout, "knock knock\nit is me\n")
+
+    def test_stream(self):
+        _, endpoint = self.start("echo_listener")
+        result = self.run_example("stream", endpoint)
+        self.assertEqual(result.stdout, "old code,\nnew line\n")
+
+    def test_file(self):
+        for size in 0, 100, 3000000:
+            source, target = (os.path.join(self.directory, name) for name in ("source", "target"))
+            content = os.urandom(size)
+            with open(source, "wb") as file:
+                file.write(content)
+            result = self.run_example("file", source, target)
+            self.assertEqual(result.stdout, "acked\n")
+            with open(target, "rb") as file:
+                self.assertEqual(file.read(), content)
+        self.run_example("file", os.path.join(self.directory, "missing"), target, code=1)
+
+
+def frames(connection):
+    """The peer of sockets_tls.c: acknowledges each message and replies with the same bytes."""
+    data = b""
+    while True:
+        while len(data) < 9 or len(data) < 9 + struct.unpack("!I", data[5:9])[0]:
+            more = connection.recv(65536)
+            if not more:
+                return
+            data += more
+        number, size = struct.unpack("!II", data[1:9])
+        body, data = data[9:9 + size], data[9 + size:]
+        connection.sendall(b"A" + struct.pack("!II", number, 0) + b"R" + struct.pack("!II", number, size) + body)
+
+
+class ByHand(Runner):
+    def make_certificate(self):
+        key, certificate = (os.path.join(self.directory, name) for name in ("key.pem", "cert.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-keyout", key, "-out", certificate, "-subj", "/CN=by-hand", "-days", "2"],
+                       check=True, capture_output=True)
+        pem = subprocess.run(["openssl", "x509", "-in", certificate, "-pubkey", "-noout"], check=True,
+                             capture_output=True).stdout
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=pem, check=True,
+                             capture_output=True).stdout
+        return key, certificate, hashlib.sha256(der).hexdigest()
+
+    def serve(self, listener, context):
+        connection, _ = listener.accept()
+        try:
+            with context.wrap_socket(connection, server_side=True) as secure:
+                frames(secure)
+        except OSError:
+            pass  # the client did not like our key
+
+    def run_by_hand(self, pin_of, code):
+        key, certificate, pin = self.make_certificate()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(TIMEOUT)
+            thread = threading.Thread(target=self.serve, args=(listener, context))
+            thread.start()
+            result = self.run_example("sockets_tls", "127.0.0.1", str(listener.getsockname()[1]), pin_of(pin),
+                                      code=code)
+            thread.join(TIMEOUT)
+        return result
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
+    def test_sockets_tls(self):
+        result = self.run_by_hand(lambda pin: pin, 0)
+        self.assertEqual(result.stdout, "hello\nworld\n")
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
+    def test_sockets_tls_wrong_key(self):
+        result = self.run_by_hand(lambda pin: "0" * 64, 1)
+        self.assertEqual(result.stdout, "")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
