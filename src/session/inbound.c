@@ -498,8 +498,8 @@ int inbound_place(struct session *session, struct inbound *inbound, uint64_t off
     }
     if (inbound_by_parts(inbound)) {
         if (offset == inbound->consumed && inbound->got == offset && !parts_held_back(session, inbound)) {
-            inbound->got = end;
-            return deliver_parts(session, inbound, data, size);
+            int r = note_bytes(session, inbound, offset, end);
+            return r < 0 ? r : deliver_parts(session, inbound, data, size);
         }
         int r = ring_store(session, inbound, offset, data, size);
         return r < 0 ? r : note_bytes(session, inbound, offset, end);
