@@ -28,7 +28,7 @@ static unsigned terminal_width(void)
 static void draw_bar(const char *left, double part, const char *right)
 {
     unsigned width = terminal_width();
-    unsigned label = width / 3, bar = width / 4 > BAR_MAX ? BAR_MAX : width / 4;
+    unsigned label = width / 4, bar = width / 5 > BAR_MAX ? BAR_MAX : width / 5;
     unsigned full = (unsigned)(part * bar + 0.5);
     char cells[BAR_MAX + 1];
     size_t length = strlen(left);
