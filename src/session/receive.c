@@ -157,6 +157,14 @@ static int frames(struct session_strand *strand, const uint8_t *at, const uint8_
             at += here;
             continue;
         }
+        if (!early && *at == FRAME_DATA) {
+            const uint8_t *before = at;
+            int r = plain_messages(strand, at, end, &at);
+            if (r < 0)
+                return r;
+            if (at != before)
+                continue;
+        }
         uint64_t type, size;
         const uint8_t *body = varint_get(at, end, &type);
         if (body)

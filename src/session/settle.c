@@ -144,6 +144,12 @@ static enum session_outcome abandoned_as(uint8_t kind)
     return kind == OUTCOME_LATE || kind == OUTCOME_LOST ? SESSION_EXPIRED : SESSION_FAILED;
 }
 
+int settle_delivered(struct session *session, uint64_t first, uint64_t count)
+{
+    int r = tell_outcome(session, OUTCOME_DELIVERED, first, count);
+    return r < 0 ? r : note_settled(session, first, first + count, true);
+}
+
 int settle_inbound(struct session *session, uint64_t id, uint8_t kind, const char *reason)
 {
     int r = kind == OUTCOME_REFUSED ? tell_refusal(session, id, reason) : tell_outcome(session, kind, id, 1);
