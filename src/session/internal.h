@@ -537,6 +537,7 @@ int deliver_parts(struct session *session, struct inbound *inbound, const uint8_
 /* Reads frames as long as they are whole plain messages, from *ret_at on. */
 int plain_messages(struct session_strand *strand, const uint8_t *at, const uint8_t *end, const uint8_t **ret_at);
 /* settle.c */
+int refusal_add(struct session *session, uint64_t id, const char *reason);
 int settle_delivered(struct session *session, uint64_t first, uint64_t count); /* nobody waits for them */
 int settle_inbound(struct session *session, uint64_t id, uint8_t kind, const char *reason);
 bool settled_contains(const struct session *session, uint64_t id);

@@ -154,6 +154,8 @@ static int entry_again(struct session *session, const struct ledger_entry *entry
     case LEDGER_STREAM:
         return stream_again(session, entry);
     case LEDGER_OUTCOME:
+        if (entry->flags == OUTCOME_REFUSED) /* without its reason, which was not kept */
+            return refusal_add(session, entry->id, "");
         return runs_add(session->memory, &session->outcomes, entry->flags, entry->id, entry->offset, 0);
     case LEDGER_EXPIRE:
         return runs_add(session->memory, &session->expires, entry->flags, entry->id, entry->offset, entry->size);

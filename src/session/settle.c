@@ -102,7 +102,7 @@ static void wake_waiters(struct session *session, uint64_t id, bool delivered)
 
 /* ---- ending */
 
-static int tell_refusal(struct session *session, uint64_t id, const char *reason)
+int refusal_add(struct session *session, uint64_t id, const char *reason)
 {
     size_t size = strlen(reason);
     if (size > REASON_MAX)
@@ -152,7 +152,7 @@ int settle_delivered(struct session *session, uint64_t first, uint64_t count)
 
 int settle_inbound(struct session *session, uint64_t id, uint8_t kind, const char *reason)
 {
-    int r = kind == OUTCOME_REFUSED ? tell_refusal(session, id, reason) : tell_outcome(session, kind, id, 1);
+    int r = kind == OUTCOME_REFUSED ? refusal_add(session, id, reason) : tell_outcome(session, kind, id, 1);
     if (r == 0)
         r = note_settled(session, id, id + 1, kind == OUTCOME_DELIVERED);
     if (r < 0)
