@@ -70,9 +70,9 @@ static void attempt_failed(hawser_association *association, struct strand *stran
     report_attempt(association, strand, HAWSER_ATTEMPT_FAILED, layer, code, reason);
     loop_log(association->context, HAWSER_LOG_INFO, "%s: %s: %s", association->endpoint, opening->stack, reason);
     if (opening->target.fast_open && strand_fast_open(strand) == FAST_OPEN_BROKEN) {
-        /* One SYN that went unanswered is enough to leave Fast Open alone on this network. */
+        /* One SYN that went unanswered is enough to leave Fast Open alone on this network. The system's next SYN was
+         * a plain one already: nothing is gained by another attempt. */
         fast_open_remember(association->context, association->secure->tls.service, FAST_OPEN_BROKEN);
-        opening->plain_again = true;
     }
     strand_set_top(strand, NULL);
     open_next(association);
@@ -95,8 +95,7 @@ static void attempt_start(hawser_association *association, struct strand *strand
     int r;
 
     opening->target.tls = &association->secure->tls;
-    opening->target.fast_open = !opening->plain_again && open_may_fast(association);
-    opening->plain_again = false;
+    opening->target.fast_open = open_may_fast(association);
     opening->attempt_began = association_now(association);
     opening->attempt_deadline = open_share(opening, opening->attempt_began);
     r = stack_open(association->context, opening->stack, &opening->target, &top);
@@ -123,10 +122,6 @@ static void open_next(hawser_association *association)
         int64_t now = association_now(association);
         size_t candidate;
 
-        if (opening->plain_again && now < opening->deadline) {
-            attempt_start(association, strand);
-            return;
-        }
         if (opening->next >= candidate_count(opening) || now >= opening->deadline) {
             open_give_up(association);
             return;

@@ -22,7 +22,6 @@ struct opening {
     struct layer_target target;              /* of the attempt that runs */
     const char *stack;
     bool begun, done, no_early_data, no_fast_open;
-    bool plain_again; /* the same candidate once more, without Fast Open */
     hawser_attempt *attempts;
     size_t attempt_count;
     int code; /* of the attempt that says most about the failure */
