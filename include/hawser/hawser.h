@@ -204,7 +204,8 @@ typedef struct hawser_listen_options {
 
 /*
  * Listens on an endpoint; the result is an association with one event, HAWSER_ACCEPTED (S2.53). Port 0 takes a free
- * port, which hawser_association_endpoint() tells. "[::]" is IPv6 only. "fd:N" takes over a listening socket.
+ * port, which hawser_association_endpoint() tells. "[::]" is IPv6 only. "fd:N" takes over a listening socket. An
+ * address, not a name: other names than localhost are -EOPNOTSUPP. "hk-...@" before it must be our own identity.
  * Closing drains: no new associations are taken, those accepted live on.
  */
 HAWSER_API int hawser_listen(hawser_context *context, const char *endpoint, const hawser_listen_options *options,
@@ -391,7 +392,8 @@ HAWSER_API int hawser_resume(hawser_association *association);
 HAWSER_API int hawser_take_whole(hawser_association *association, hawser_message_id id);
 /* Into the program's own memory, at its offset: -HAWSER_ELARGE when it cannot fit, -EINVAL for unknown size. */
 HAWSER_API int hawser_take_into(hawser_association *association, hawser_message_id id, void *buffer, size_t capacity);
-/* Into a descriptor, which is duplicated, by pwrite from offset on. */
+/* Into a regular file, whose descriptor is duplicated, by pwrite from offset on: on this thread, as the page cache takes
+ * it. What cannot be written is refused, and the sender told why. */
 HAWSER_API int hawser_take_file(hawser_association *association, hawser_message_id id, int fd, uint64_t offset);
 HAWSER_API int hawser_take_parts(hawser_association *association, hawser_message_id id); /* in order, by HAWSER_PART */
 /* Also inside HAWSER_RECEIVED, and for a message that is being taken in parts or into a file. The sender's outcome is
@@ -441,7 +443,7 @@ HAWSER_API int hawser_stream_fd(hawser_stream *stream, int *ret_fd);
 typedef enum hawser_event_type {
     HAWSER_ACCEPTED = 1, /* listener: a peer came; the handler may hawser_refuse_association() */
     HAWSER_ESTABLISHED,  /* the line is up and the peer verified */
-    HAWSER_RECEIVED,     /* a whole message (S2.49) */
+    HAWSER_RECEIVED,     /* a whole message (S2.49); where no handler takes messages they are refused */
     HAWSER_RECEIVED_MANY, /* when registered, small messages come in arrays here instead of HAWSER_RECEIVED */
     HAWSER_ARRIVING,     /* a message above 64 KiB, or of unknown size, has begun */
     HAWSER_PART,         /* a part of a message taken in parts */
@@ -561,7 +563,8 @@ HAWSER_API int hawser_register_message(hawser_association *association, hawser_m
 /* The same for one stream: the HAWSER_STREAM_* events. */
 HAWSER_API int hawser_register_stream(hawser_stream *stream, hawser_event_type type, hawser_handler handler, void *user);
 
-/* Inside HAWSER_ACCEPTED: refuses the peer, who is told code and reason. */
+/* Inside HAWSER_ACCEPTED: refuses the peer, who is told code (of 32 bits) and reason; its line ends with
+ * -HAWSER_EREFUSED. */
 HAWSER_API int hawser_refuse_association(hawser_association *association, uint64_t code, const char *reason);
 
 #ifdef __cplusplus

@@ -266,7 +266,7 @@ static void two_threads_one_port(void **state)
 
 /* ----------------------------------------------------------------------------------------------------------- many */
 
-#define MANY 300
+#define MANY 2000
 
 static unsigned many_established, many_accepted, many_received, many_gone;
 
@@ -295,11 +295,18 @@ static void take_one(struct world *world, hawser_association *association)
 static void many_at_once(void **state)
 {
     struct world *world = *state;
-    hawser_association *lines[MANY];
+    static hawser_association *lines[MANY];
+    struct rlimit limit, before;
 
     many_established = many_accepted = many_received = many_gone = 0;
     world->accepting = take_one;
-    world_listen(world, NULL);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    before = limit;
+    limit.rlim_cur = limit.rlim_max < 2 * MANY + 200 ? limit.rlim_max : 2 * MANY + 200;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur < 2 * MANY + 200)
+        skip(); /* the system does not allow so many descriptors */
+    world_listen(world, HAWSER_LISTEN(.max_handshakes = MANY));
     for (int i = 0; i < MANY; i++) {
         assert_int_equal(hawser_associate(world->client_context, world->endpoint, NULL, &lines[i]), 0);
         hawser_register(lines[i], HAWSER_ESTABLISHED, many_event, NULL);
@@ -311,6 +318,7 @@ static void many_at_once(void **state)
     for (int i = 0; i < MANY; i++)
         hawser_association_unref(lines[i]);
     until(world, many_gone == MANY);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 int main(void)
