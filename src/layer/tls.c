@@ -35,10 +35,7 @@ static void tls_destroy(struct layer *layer)
     if (tls->session)
         gnutls_deinit(tls->session);
     tls_close_opening(tls);
-    if (tls->peer) {
-        free(tls->peer->spki);
-        free(tls->peer);
-    }
+    free(tls->peer);
     tls_free_io(tls);
     free(tls);
 }
@@ -200,13 +197,14 @@ static void tls_peer(struct layer *layer, struct layer_peer *peer)
         if (!tls->is_server && !peer->early_accepted)
             peer->round_trips++;
     }
-    if (tls->peer) {
-        peer->spki = tls->peer->spki;
-        peer->spki_size = tls->peer->spki_size;
-        peer->verification = tls->peer->verification;
-        memcpy(peer->key_name, tls->peer->key_name, sizeof tls->peer->key_name);
-        strncpy(peer->name, tls->peer->name, sizeof peer->name - 1);
-    }
+    if (!tls->peer)
+        return;
+    peer->spki = tls_peer_spki(tls);
+    peer->spki_size = tls->peer->spki_size;
+    peer->verification = tls->peer->verification;
+    tls_peer_key_name(tls, peer->key_name);
+    strncpy(peer->name, peer->verification == HAWSER_VERIFICATION_KEY ? peer->key_name : tls_peer_name(tls),
+            sizeof peer->name - 1);
 }
 
 static int tls_export_key(struct layer *layer, const char *label, uint8_t *key, size_t size)

@@ -19,13 +19,11 @@ struct tls_out {
     uint8_t data[];
 };
 
-/* Who is at the other end, as far as verified. */
+/* Who is at the other end, as far as verified. The key's name is its hash, so it is not kept. */
 struct tls_peer {
-    uint8_t *spki;
-    size_t spki_size;
-    char key_name[KEY_NAME_SIZE];
-    hawser_verification verification;
-    char name[];
+    hawser_verification verification : 8;
+    uint16_t name_size, spki_size; /* 0: the name is the key's; showed no key */
+    uint8_t bytes[];               /* the name with its NUL, the key */
 };
 
 /* Needed until the layer is established. */
@@ -51,9 +49,9 @@ struct tls_layer {
     struct tls_out *out;         /* NULL: nothing waits */
     /* Read ahead of what GnuTLS asked for: a block, while it holds something, or the header of the next record. */
     uint8_t *block;
+    uint32_t ticket_life; /* of the ticket that is just coming in */
     uint16_t ahead_position, ahead_size;
     uint8_t header[5];
-    hawser_verification verification : 8;
     bool is_server : 1;
     bool starved : 1; /* the layer below had nothing since the last call into GnuTLS */
     bool ended : 1;   /* the layer below came to its end */
@@ -75,6 +73,13 @@ void tls_free_io(struct tls_layer *tls);
 /* tls_session.c: a session as the config wants it. */
 int tls_make_session(struct tls_layer *tls);
 const char *tls_alpn(const struct tls_layer *tls); /* "" when none was agreed */
+
+/* tls_peer.c: the peer, NULL and "" while nothing is known. */
+int tls_note_peer(struct tls_layer *tls, const char *name, hawser_verification verification, const uint8_t *spki,
+                  size_t spki_size); /* replaces */
+const uint8_t *tls_peer_spki(const struct tls_layer *tls);
+const char *tls_peer_name(const struct tls_layer *tls); /* "": none but the key's */
+void tls_peer_key_name(const struct tls_layer *tls, char ret_name[KEY_NAME_SIZE]);
 
 /* tls_establish.c */
 int tls_establish(struct layer *layer);

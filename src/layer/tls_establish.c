@@ -45,51 +45,24 @@ static int refuse(struct tls_layer *tls, gnutls_alert_description_t alert)
     return opening->code;
 }
 
-static int make_peer(const char *name, hawser_verification verification, uint8_t *spki, size_t spki_size,
-                     struct tls_peer **ret_peer)
-{
-    size_t name_size = strlen(name) + 1;
-    struct tls_peer *peer = calloc(1, sizeof *peer + name_size);
-    int r = spki_size ? 0 : 1;
-
-    if (!peer)
-        return -ENOMEM;
-    memcpy(peer->name, name, name_size);
-    peer->verification = verification;
-    if (spki_size)
-        r = key_name_of(spki, spki_size, peer->key_name);
-    if (r < 0) {
-        free(peer);
-        return r;
-    }
-    peer->spki = spki;
-    peer->spki_size = spki_size;
-    *ret_peer = peer;
-    return 0;
-}
-
 static int note_peer(struct tls_layer *tls)
 {
     struct tls_opening *opening = tls->opening;
     uint8_t *spki = NULL;
     size_t spki_size = 0;
-    int r;
+    int r = peer_spki(tls->session, &spki, &spki_size);
 
-    r = peer_spki(tls->session, &spki, &spki_size);
     if (r < 0 && r != -ENOENT)
         return r;
-    if (tls->peer) { /* since its early data came: what was told of it must have been true */
-        bool same = tls->peer->spki_size == spki_size && (!spki_size || memcmp(tls->peer->spki, spki, spki_size) == 0);
-        free(spki);
-        if (same && tls->peer->verification <= opening->verification)
-            tls->peer->verification = opening->verification;
-        else
-            return -HAWSER_EUNVERIFIED;
-        return 0;
-    }
-    r = make_peer(opening->name, opening->verification, spki, spki_size, &tls->peer);
-    if (r < 0)
-        free(spki);
+    /* Since its early data came: what was told of it must have been true. */
+    if (tls->peer && (tls->peer->spki_size != spki_size || tls->peer->verification > opening->verification ||
+                      (spki_size && memcmp(tls_peer_spki(tls), spki, spki_size) != 0)))
+        r = -HAWSER_EUNVERIFIED;
+    else if (tls->peer && tls->peer->verification == opening->verification)
+        r = 0; /* whoever asked holds pointers into it */
+    else
+        r = tls_note_peer(tls, opening->name, opening->verification, spki, spki_size);
+    free(spki);
     return r;
 }
 
@@ -144,25 +117,20 @@ static int check_early(struct tls_layer *tls)
 {
     struct tls_opening *opening = tls->opening;
     hawser_verification verification;
-    struct tls_peer *peer;
-    int r;
+    char key_name[KEY_NAME_SIZE] = "";
+    int r = 0;
 
     if (!opening->holder_known || tls->early_left ||
         !(gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EARLY_DATA))
         return 0;
     opening->holder_known = false;
-    r = make_peer("", HAWSER_VERIFICATION_NONE, opening->holder, opening->holder_size, &peer);
-    if (r < 0)
-        return layer_fail(&tls->layer, r, "cannot take the peer's key: %s", hawser_strerror(r));
-    if (trust_allows_key(tls->config, peer->key_name, &verification)) {
-        r = make_peer(verification == HAWSER_VERIFICATION_KEY ? peer->key_name : "", verification, opening->holder,
-                      opening->holder_size, &tls->peer);
-        if (r == 0)
-            opening->holder = NULL;
+    if (opening->holder_size)
+        r = key_name_of(opening->holder, opening->holder_size, key_name);
+    if (r == 0 && trust_allows_key(tls->config, key_name, &verification)) {
+        r = tls_note_peer(tls, "", verification, opening->holder, opening->holder_size);
         tls->early_left = r == 0;
     }
-    free(peer);
-    return 0;
+    return r < 0 ? layer_fail(&tls->layer, r, "cannot take the peer's key: %s", hawser_strerror(r)) : 0;
 }
 
 int tls_establish(struct layer *layer)

@@ -119,7 +119,7 @@ static void on_ticket_sent(struct tls_layer *tls, const gnutls_datum_t *message)
         return;
     size = (size_t)at[begin - 2] << 8 | at[begin - 1];
     if (size <= message->size - begin)
-        security_ticket_issued(tls->layer.context, at + begin, size, tls->peer->spki, tls->peer->spki_size);
+        security_ticket_issued(tls->layer.context, at + begin, size, tls_peer_spki(tls), tls->peer->spki_size);
 }
 
 static int on_message_of_server(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
@@ -172,14 +172,15 @@ static void save_ticket(struct tls_layer *tls, const gnutls_datum_t *session, ui
     layer_peer(tls->layer.below, &below);
     ticket.fast_open_worked = below.fast_open;
     strncpy(ticket.alpn, tls_alpn(tls), sizeof ticket.alpn - 1);
-    memcpy(ticket.key_name, tls->peer->key_name, sizeof ticket.key_name);
-    strncpy(ticket.name, tls->peer->name, sizeof ticket.name - 1);
+    tls_peer_key_name(tls, ticket.key_name);
+    strncpy(ticket.name, tls_peer_name(tls), sizeof ticket.name - 1);
     r = ticket_save(tls->layer.context, config->service, &ticket);
     if (r < 0)
         loop_log(tls->layer.context, HAWSER_LOG_WARNING, "a ticket of %s cannot be kept: %s", config->service,
                  hawser_strerror(r));
 }
 
+/* Called twice: GnuTLS shows the whole message before it has taken it apart, and has the session's data after that. */
 static int on_ticket(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
                      const gnutls_datum_t *message)
 {
@@ -188,14 +189,15 @@ static int on_ticket(gnutls_session_t session, unsigned type, unsigned when, uns
     uint32_t lifetime;
 
     (void)type;
-    (void)when;
     (void)incoming;
-    if (!tls->peer || !tls->layer.context || message->size < sizeof lifetime)
+    if (!tls->peer || !tls->layer.context || !tls->config->service)
         return 0;
-    memcpy(&lifetime, message->data, sizeof lifetime);
-    lifetime = ntohl(lifetime);
-    if (lifetime > 0 && gnutls_session_get_data2(session, &data) == 0) {
-        save_ticket(tls, &data, lifetime);
+    if (when == GNUTLS_HOOK_PRE) {
+        if (message->size >= sizeof lifetime)
+            memcpy(&lifetime, message->data, sizeof lifetime);
+        tls->ticket_life = message->size >= sizeof lifetime ? ntohl(lifetime) : 0;
+    } else if (tls->ticket_life > 0 && gnutls_session_get_data2(session, &data) == 0) {
+        save_ticket(tls, &data, tls->ticket_life);
         gnutls_memset(data.data, 0, data.size);
         gnutls_free(data.data);
     }
@@ -242,7 +244,7 @@ static int set_client(struct tls_layer *tls)
     const struct tls_config *config = tls->config;
     int r = 0;
 
-    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_POST, on_ticket);
+    gnutls_handshake_set_hook_function(tls->session, GNUTLS_HANDSHAKE_NEW_SESSION_TICKET, GNUTLS_HOOK_BOTH, on_ticket);
     /* RFC 6066 section 3: names of hosts alone. */
     if (config->server_name && !is_literal(config->server_name))
         r = gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, config->server_name, strlen(config->server_name));

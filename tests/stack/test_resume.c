@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool echoed(struct world *world)
@@ -217,6 +218,35 @@ static void ticket_is_used_once(void **state)
     layer_peer(world->client.top, &peer);
     assert_true(peer.resumed);
     drop_ends(world); /* before the next ticket was read */
+    establish(world);
+    layer_peer(world->client.top, &peer);
+    assert_false(peer.resumed);
+}
+
+static void ticket_says_what_it_is(void **state)
+{
+    struct world *world = *state;
+    struct ticket ticket;
+    struct layer_peer peer;
+
+    if (!world->secure)
+        return;
+    listen_here(world);
+    get_ticket(world);
+    assert_int_equal(ticket_take(world->client_context, "the service", &ticket), 0);
+    assert_string_equal(ticket.alpn, "hawser/1");
+    assert_string_equal(ticket.key_name, hawser_identity_name(world->server_identity));
+    assert_int_equal(ticket.verification, HAWSER_VERIFICATION_KEY);
+    assert_int_equal(ticket.max_early_data, 65536);
+    assert_in_range(ticket.expires, time(NULL) + 86000, time(NULL) + 86400);
+    ticket_clear(&ticket);
+    world->server_config.early_data = false;
+    get_ticket(world);
+    assert_int_equal(ticket_take(world->client_context, "the service", &ticket), 0);
+    assert_int_equal(ticket.max_early_data, 0);
+    ticket_clear(&ticket);
+    world->client_config.service = NULL; /* nothing to file it under */
+    get_ticket(world);
     establish(world);
     layer_peer(world->client.top, &peer);
     assert_false(peer.resumed);
@@ -488,6 +518,7 @@ const struct suite_test resume_tests[] = {
     {"resumes without early data where that is not wanted", not_wanted},
     {"early data is refused where it is not taken", refused_where_not_taken},
     {"a server that started after the ticket refuses early data", refused_after_restart},
+    {"a ticket says what it is good for", ticket_says_what_it_is},
     {"a ticket is used once", ticket_is_used_once},
     {"a first flight played again delivers nothing", replayed_flight},
     {"early data for another protocol is refused", other_protocol},
