@@ -436,7 +436,8 @@ static void add_at_accepter(struct sim *sim, void *object, uint64_t number)
     link_deliver(link, side);
     if (link->dead)
         sim_schedule(sim, sim->now + rng_between(&sim->rng, 0, SECOND), learn, link, 1);
-    if (link->lost[0] && sim->sides[0].left) /* it closed before this end was there */
+    const struct pipe *pipe = &link->pipes[0];
+    if (pipe->closing && !pipe->first && pipe->queued == 0) /* it closed before this end was there */
         sim_schedule(sim, sim->now + link->plan->delay, learn_of_end, link, 1);
     if (link->number + 1 < sim->plan.link_count)
         link_schedule(sim, link->number + 1);

@@ -9,6 +9,7 @@
 #include "sim.h"
 
 #define EVENTS_MOST 40000000
+#define INSTANT_MOST 200000 /* events at one instant */
 #define STILL_MOST (600 * SECOND) /* nothing said, delivered or settled for so long is a deadlock */
 
 /* ---- time */
@@ -176,7 +177,12 @@ void sim_run(struct sim *sim, int64_t until, bool (*finished)(struct sim *sim))
         if (sim->event_count == 0 || sim->events[0].time > until)
             return;
         struct event event = next_event(sim);
+        sim->instant_events = event.time == sim->now ? sim->instant_events + 1 : 0;
         sim->now = event.time;
+        if (sim->instant_events > INSTANT_MOST) {
+            sim_fail(sim, "it does not come to rest: %d events at one instant", INSTANT_MOST);
+            return;
+        }
         if (++sim->events_run > EVENTS_MOST) {
             sim_fail(sim, "it does not come to an end: %d events", EVENTS_MOST);
             return;

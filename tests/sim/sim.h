@@ -320,7 +320,7 @@ struct sim {
     char failure[400];
     struct event *events;
     size_t event_count, event_capacity;
-    uint64_t event_order, events_run;
+    uint64_t event_order, events_run, instant_events;
     int64_t progress_at;
     struct side sides[SIDES];
     struct link links[LINKS_MAX];
