@@ -147,31 +147,34 @@ static int parts_from_ring(struct session *session, struct inbound *inbound)
     return 0;
 }
 
-/* The end of a message taken in parts whose size was not known, and of every one taken by a sink. */
-static int parts_end(struct session *session, struct inbound *inbound, bool told_last)
+int deliver_parts_told(struct session *session, struct inbound *inbound)
 {
-    uint64_t id = inbound->id;
-    if (!told_last) {
-        int r = deliver_parts(session, inbound, NULL, 0);
-        if (r < 0 || inbound_find(session, id) != inbound || session->paused)
-            return r;
-    }
-    if (inbound->take == SESSION_TAKE_SINK)
-        return deliver_assembled(session, inbound);
     session->statistics.messages_received++;
     inbound->announced = false;
-    return settle_inbound(session, id, OUTCOME_DELIVERED, NULL);
+    return settle_inbound(session, inbound->id, OUTCOME_DELIVERED, NULL);
+}
+
+/* After the last part, which a message of unknown size may end with an empty one, that of a sink is told as a message. */
+static int parts_end(struct session *session, struct inbound *inbound)
+{
+    uint64_t id = inbound->id;
+    if (!inbound->last_told) {
+        int r = session->paused ? 0 : deliver_parts(session, inbound, NULL, 0);
+        if (r < 0 || inbound_find(session, id) != inbound || !inbound->last_told)
+            return r;
+    }
+    if (inbound->take == SESSION_TAKE_PARTS)
+        return deliver_parts_told(session, inbound);
+    return session->paused ? 0 : deliver_assembled(session, inbound);
 }
 
 static int deliver_by_parts(struct session *session, struct inbound *inbound)
 {
     uint64_t id = inbound->id;
     int r = parts_from_ring(session, inbound);
-    if (r < 0 || inbound_find(session, id) != inbound || session->paused)
+    if (r < 0 || inbound_find(session, id) != inbound)
         return r;
-    if (!inbound_is_whole(inbound) || inbound->consumed != inbound->size)
-        return 0;
-    return parts_end(session, inbound, inbound->last_told);
+    return inbound_is_whole(inbound) && inbound->consumed == inbound->size ? parts_end(session, inbound) : 0;
 }
 
 /* ---- in turn */

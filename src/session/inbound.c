@@ -523,6 +523,8 @@ int inbound_advance(struct session *session, struct inbound *inbound)
             inbound->incomplete = false;
             session->incomplete--;
         }
+        if (inbound->take == SESSION_TAKE_PARTS && inbound->last_told)
+            return deliver_parts_told(session, inbound);
         deliver_when_ready(session, inbound);
         return 0;
     }

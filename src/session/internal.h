@@ -117,10 +117,11 @@ struct outbound {
     bool ordered : 1;
     bool replayable : 1;
     bool want_sent : 1;
-    bool pinned : 1;  /* a strand is sending from its memory */
-    bool through : 1; /* every byte was pulled once: the receiver may have it whole */
-    bool copied : 1;  /* its bytes count in queued_bytes */
-    bool counted : 1; /* in flows_open */
+    bool pinned : 1;    /* a strand is sending from its memory */
+    bool through : 1;   /* every byte was pulled once: the receiver may have it whole */
+    bool copied : 1;    /* its bytes count in queued_bytes */
+    bool counted : 1;   /* in flows_open */
+    bool want_room : 1; /* a part was refused because too much of it waits */
 };
 
 struct outbound_chunk {
@@ -335,7 +336,7 @@ struct session {
     struct runs sents;   /* HAWSER_SENT to be told to the program */
     struct told told;
     struct range_set failed; /* ids that ended undelivered, as far back as LOST_RANGES_MAX ranges */
-    bool want_write, trim_armed;
+    bool want_write, room_made, trim_armed;
     int64_t trim_due;
 
     /* schedule.c */
@@ -415,6 +416,7 @@ void outbound_finish_ending(struct session *session);
 struct outbound_more *outbound_need_more(struct session *session, struct outbound *outbound); /* NULL: no memory */
 uint64_t outbound_cost(const struct outbound *outbound); /* what opening it took; 0: not opened */
 int outbound_ask(struct session *session, struct outbound *outbound, enum expire_kind kind);
+void outbound_room_check(struct session *session, struct outbound *outbound);
 void outbound_passed(struct session *session, struct outbound *outbound);  /* every byte has been pulled now */
 void outbound_release(struct session *session, struct outbound *outbound); /* frees the record; nothing is told */
 int outcome_read(struct session *session, const uint8_t *at, const uint8_t *end);
@@ -533,6 +535,7 @@ void deliver_drain(struct session *session);
 int deliver_small(struct session *session, uint64_t id, const uint8_t *data, size_t size, uint64_t cost,
                   const struct inbound_properties *properties, bool early);
 int deliver_parts(struct session *session, struct inbound *inbound, const uint8_t *data, size_t size);
+int deliver_parts_told(struct session *session, struct inbound *inbound); /* the program has had all of its parts */
 /* plain.c */
 /* Reads frames as long as they are whole plain messages, from *ret_at on. */
 int plain_messages(struct session_strand *strand, const uint8_t *at, const uint8_t *end, const uint8_t **ret_at);

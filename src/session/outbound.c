@@ -368,7 +368,7 @@ int session_send_part(struct session *session, uint64_t id, const void *data, si
     if (outbound->size != SESSION_SIZE_UNKNOWN && (end > outbound->size || (last && end != outbound->size)))
         return -EINVAL;
     if (size && pieces->end - pieces->released >= STREAM_SEND_MAX) {
-        session->want_write = true;
+        outbound->want_room = true;
         return -EAGAIN;
     }
     int r = pieces_add(session->memory, pieces, data, size);
@@ -462,6 +462,16 @@ void outbound_acked(struct session *session, uint64_t id, uint64_t offset, uint6
     uint64_t before = pieces->released;
     pieces_acked(session->memory, pieces, &outbound->more->acked, offset, offset + size, outbound->pinned);
     session->queued_bytes -= pieces->released - before;
+    outbound_room_check(session, outbound);
+}
+
+void outbound_room_check(struct session *session, struct outbound *outbound)
+{
+    const struct pieces *pieces = &outbound->more->pieces;
+    if (!outbound->want_room || pieces->end - pieces->released > STREAM_SEND_MAX / 2)
+        return;
+    outbound->want_room = false;
+    session->room_made = true;
 }
 
 /* Those of a chunk's messages from id on, before end, that are plain copies and were delivered: they end at once. */

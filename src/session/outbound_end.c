@@ -41,10 +41,11 @@ static void remember_failed(struct session *session, uint64_t id)
 
 static void wants_write_check(struct session *session)
 {
-    if (!session->want_write || session->queued_bytes > session->config.send_queue / 2 ||
-        session->unsettled > session->config.send_queue_messages / 2)
+    bool below = session->queued_bytes <= session->config.send_queue / 2 &&
+                 session->unsettled <= session->config.send_queue_messages / 2;
+    if (!session->room_made && !(session->want_write && below))
         return;
-    session->want_write = false;
+    session->room_made = session->want_write = false;
     session->handler->writable(session->user);
 }
 
@@ -83,6 +84,8 @@ static void finish(struct session *session, struct outbound *outbound, enum sess
         session->queued_bytes -= outbound->more->pieces.end - outbound->more->pieces.released;
     else if (outbound->copied)
         session->queued_bytes -= outbound->size;
+    if (outbound->want_room)
+        session->room_made = true;
     uint64_t given = outbound->parts ? outbound->more->pieces.end : outbound->size;
     if (!outbound->through && given > outbound->sent)
         session->unsent_bytes -= given - outbound->sent;
@@ -140,6 +143,7 @@ void outbound_unpin(struct session *session, struct outbound *outbound)
         uint64_t before = pieces->released;
         pieces_release_acked(session->memory, pieces, &outbound->more->acked);
         session->queued_bytes -= pieces->released - before;
+        outbound_room_check(session, outbound);
     }
 }
 

@@ -186,7 +186,7 @@ void unschedule_stream(struct session *session, struct session_stream *stream)
 
 static bool stream_allowed(struct session *session, struct session_stream *stream, bool reserved, uint64_t *ret_limit)
 {
-    if (stream->pinned || (!stream->opened && stream->local && !credit_allows_stream(session)))
+    if (stream->pinned || (stream->local && !stream->paid && !credit_allows_stream(session)))
         return false;
     if (stream->bandwidth)
         stream_count_tokens(stream, session->now);

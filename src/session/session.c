@@ -145,6 +145,16 @@ void session_strand_secured(struct session_strand *strand, bool accepted, int64_
     strand->sent = 0; /* the peer counts from where the handshake ended */
 }
 
+/* ACKs are not in the ledger: those that the strand carried may never have come, so all are told once more. */
+static void acks_again(struct session *session)
+{
+    for (struct list *link = session->strands.next; link != &session->strands; link = link->next) {
+        struct session_strand *strand = container_of(link, struct session_strand, link);
+        strand->ack_told = 0;
+        strand->ack_wanted = strand->received > 0;
+    }
+}
+
 void session_strand_lost(struct session_strand *strand, int code, const char *reason, int64_t now)
 {
     struct session *session = strand->session;
@@ -152,6 +162,7 @@ void session_strand_lost(struct session_strand *strand, int code, const char *re
     session_bulk_done(strand);
     if (ledger_lost(strand) < 0)
         end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
+    acks_again(session);
     strand_free(strand);
     if (list_empty(&session->strands)) {
         end_session(session, code, 0, false, reason);
@@ -175,6 +186,7 @@ void session_strand_suspect(struct session_strand *strand, bool suspected, int64
     strand->suspected = suspected;
     if (!suspected)
         return;
+    acks_again(session);
     if (ledger_lost(strand) < 0)
         end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
 }
