@@ -317,8 +317,11 @@ int main(int argc, char **argv)
     struct line *line = calloc(1, sizeof *line);
     int r;
 
-    if (argc != 4 || !line)
+    if (argc != 4 || !line) {
+        fputs("usage: sockets_tls HOST PORT PIN\n", stderr);
+        free(line);
         return 2;
+    }
     line->pin = argv[3];
     line->messages = messages;
     line->count = sizeof messages / sizeof *messages;

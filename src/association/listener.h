@@ -17,6 +17,6 @@ struct listener {
     void *user;
 };
 
-void listener_accepted(void *listening, int fd); /* the acceptor's */
+void listener_accepted(void *user, int fd); /* the acceptor's */
 
 #endif

@@ -136,12 +136,13 @@ static int send_large(hawser_association *association, const void *data, size_t 
     outgoing->release = options->release;
     outgoing->release_user = options->release_user;
     if (!options->release) {
-        outgoing->data = outgoing->owned = malloc(size);
+        outgoing->data = outgoing->owned = malloc(size ? size : 1);
         if (!outgoing->owned) {
             outgoing_free(outgoing);
             return -ENOMEM;
         }
-        memcpy(outgoing->owned, data, size);
+        if (size)
+            memcpy(outgoing->owned, data, size);
     }
     send_in_place(&send, outgoing);
     return send_outgoing(association, &send, outgoing, ret_id);

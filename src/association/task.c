@@ -45,7 +45,6 @@ static int task_current(hawser_context *context, struct task **ret_task)
     return (*ret_task)->cancelled ? -ECANCELED : 0;
 }
 
-
 /* Waits until something happened to the association. The caller looks whether it was what it wants. */
 static int task_wait(struct task *task, hawser_association *association)
 {
@@ -189,8 +188,7 @@ int hawser_task_receive(hawser_association *association, hawser_message **ret_me
         return r;
     if (!ret_message)
         return -EINVAL;
-    if (association->slots[HAWSER_RECEIVED].handler != task_message ||
-        event_wanted(association, HAWSER_RECEIVED_MANY))
+    if (association->slots[HAWSER_RECEIVED].handler != task_message || event_wanted(association, HAWSER_RECEIVED_MANY))
         return -EBUSY;
     while (r == 0 && list_empty(&association->queued))
         r = association->told_closed ? -ECANCELED : task_wait(task, association);

@@ -15,9 +15,11 @@
 
 #ifdef FIBERS
 #include <sanitizer/common_interface_defs.h>
+#define switch_begin __sanitizer_start_switch_fiber
+#define switch_end __sanitizer_finish_switch_fiber
 #else
-#define __sanitizer_start_switch_fiber(save, bottom, size) ((void)(bottom), (void)(size))
-#define __sanitizer_finish_switch_fiber(fake, bottom, size) ((void)(fake))
+#define switch_begin(save, bottom, size) ((void)(bottom), (void)(size))
+#define switch_end(fake, bottom, size) ((void)(fake))
 #endif
 
 /* makecontext() passes ints; a pointer goes as two of them. */
@@ -25,10 +27,10 @@ static void task_main(unsigned high, unsigned low)
 {
     struct task *task = (struct task *)(uintptr_t)((uint64_t)high << 32 | low);
 
-    __sanitizer_finish_switch_fiber(NULL, &task->back_bottom, &task->back_size);
+    switch_end(NULL, &task->back_bottom, &task->back_size);
     task->fn(task->argument);
     task->finished = true;
-    __sanitizer_start_switch_fiber(NULL, task->back_bottom, task->back_size); /* NULL: this stack is done with */
+    switch_begin(NULL, task->back_bottom, task->back_size); /* NULL: this stack is done with */
     (void)setcontext(&task->back);
 }
 
@@ -83,9 +85,9 @@ void task_resume(struct task *task)
     struct task *outer = task->all->running;
 
     task->all->running = task;
-    __sanitizer_start_switch_fiber(&task->back_fake_stack, task->here.uc_stack.ss_sp, task->here.uc_stack.ss_size);
+    switch_begin(&task->back_fake_stack, task->here.uc_stack.ss_sp, task->here.uc_stack.ss_size);
     (void)swapcontext(&task->back, &task->here);
-    __sanitizer_finish_switch_fiber(task->back_fake_stack, NULL, NULL);
+    switch_end(task->back_fake_stack, NULL, NULL);
     task->all->running = outer;
     if (task->finished)
         task_free(task);
@@ -93,7 +95,7 @@ void task_resume(struct task *task)
 
 void task_pause(struct task *task)
 {
-    __sanitizer_start_switch_fiber(&task->fake_stack, task->back_bottom, task->back_size);
+    switch_begin(&task->fake_stack, task->back_bottom, task->back_size);
     (void)swapcontext(&task->here, &task->back);
-    __sanitizer_finish_switch_fiber(task->fake_stack, &task->back_bottom, &task->back_size);
+    switch_end(task->fake_stack, &task->back_bottom, &task->back_size);
 }

@@ -228,12 +228,8 @@ static void arguments_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        api_test(send_and_receive),
-        api_test(why_it_could_not_be),
-        api_test(read_and_write),
-        api_test(yield_and_sleep),
-        api_test(unwound_with_the_context),
-        api_test(arguments_are_checked),
+        api_test(send_and_receive), api_test(why_it_could_not_be),      api_test(read_and_write),
+        api_test(yield_and_sleep),  api_test(unwound_with_the_context), api_test(arguments_are_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
