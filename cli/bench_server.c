@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -14,6 +15,11 @@ struct slot {
     hawser_message_id id; /* 0: free */
 };
 
+struct served { /* an association that a client opened */
+    LIST_ENTRY(served) link;
+    hawser_association *association;
+};
+
 struct bench_server {
     struct bench *bench;
     hawser_association *listener;
@@ -23,6 +29,7 @@ struct bench_server {
     uint64_t accepted, accepted_from;
     unsigned syncs;
     hawser_association *control; /* which sent the syncs */
+    LIST_HEAD(, served) served;
     volatile uint8_t first_byte;
 };
 
@@ -140,6 +147,13 @@ static void on_part(const hawser_event *event, void *user)
     s->first_byte = event->part.size > 0 ? *(const uint8_t *)event->part.data : 0;
 }
 
+static void let_go(struct served *served)
+{
+    LIST_REMOVE(served, link);
+    hawser_association_unref(served->association);
+    free(served);
+}
+
 static void on_closed(const hawser_event *event, void *user)
 {
     struct bench_server *s = user;
@@ -151,14 +165,20 @@ static void on_closed(const hawser_event *event, void *user)
     } else if (s->syncs == 0 && event->closed.code < 0) {
         bench_fail("a client's line broke: %s", event->closed.reason);
     }
-    hawser_association_unref(event->association);
+    let_go(hawser_association_user(event->association));
 }
 
 static void on_accepted(const hawser_event *event, void *user)
 {
     struct bench_server *s = user;
     hawser_association *a = hawser_association_ref(event->accepted.association);
+    struct served *served = malloc(sizeof(*served));
 
+    if (!served)
+        bench_fail("out of memory");
+    served->association = a;
+    LIST_INSERT_HEAD(&s->served, served, link);
+    hawser_association_set_user(a, served);
     s->accepted++;
     hawser_register(a, HAWSER_RECEIVED, on_received, s);
     hawser_register(a, HAWSER_RECEIVED_MANY, on_received_many, s);
@@ -212,7 +232,9 @@ int bench_serve(struct bench *bench)
     struct bench_server server = {.bench = bench};
     char *trust = client_trust(bench);
     int r = hawser_listen(bench->tool->context, bench->endpoint,
-                          HAWSER_LISTEN(.identity = bench->tool->identity, .trust = trust),
+                          HAWSER_LISTEN(.identity = bench->tool->identity, .trust = trust,
+                                        /* such a listener's tickets are not kept: every set-up is a full one */
+                                        .no_early_data = bench->what == SETUP && !bench->resumed),
                           &server.listener);
 
     free(trust);
@@ -221,6 +243,8 @@ int bench_serve(struct bench *bench)
     hawser_register(server.listener, HAWSER_ACCEPTED, on_accepted, &server);
     tell(bench, server.listener);
     r = bench_loop(bench);
+    while (!LIST_EMPTY(&server.served))
+        let_go(LIST_FIRST(&server.served));
     hawser_association_unref(server.listener);
     for (size_t i = 0; i < SLOTS; i++)
         free(server.slots[i].memory);

@@ -61,7 +61,9 @@ static void on_closed(const hawser_event *event, void *user)
     line->code = event->closed.code;
     if (line->on_closed)
         line->on_closed(line);
-    report_closed(line->tool, event, line->interrupted ? "interrupted:" : line->finished ? NULL : what, line->endpoint);
+    report_closed(line->tool, event, line->interrupted || line->finished ? NULL : what, line->endpoint);
+    if (line->interrupted)
+        complain(line->tool, "interrupted");
     hawser_stop(line->tool->context, 0);
 }
 

@@ -118,7 +118,8 @@ static void on_abandoned(const hawser_event *event, void *user)
     if (!arrival)
         return;
     report_abandoned(peer, arrival,
-                     event->abandoned.kind == HAWSER_EXPIRED ? "it expired on its way" : "it was not sent to its end");
+                     event->abandoned.kind == HAWSER_EXPIRED ? "it expired, or was taken back"
+                                                             : "it was not sent to its end");
     if (peer->echo)
         echo_abandon(peer->echo, arrival->id);
     arrival_free(arrival);

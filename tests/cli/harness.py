@@ -116,7 +116,9 @@ class Case(unittest.TestCase):
         """Of a host: its own identity and state, and nothing of who runs the test."""
         env = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "LISTEN_", "HAWSER"))}
         base = os.path.join(self.directory, host)
-        env.update(HOME=base, XDG_CONFIG_HOME=base + "/config", XDG_STATE_HOME=base + "/state", LC_ALL="C.UTF-8")
+        env.update(HOME=base, XDG_CONFIG_HOME=base + "/config", XDG_STATE_HOME=base + "/state", LC_ALL="C.UTF-8",
+                   # where the tool is built with it: its memory is measured, too
+                   ASAN_OPTIONS="quarantine_size_mb=4:" + os.environ.get("ASAN_OPTIONS", ""))
         os.makedirs(base, exist_ok=True)
         return env
 

@@ -165,7 +165,7 @@ class Sources(Case):
         with open(self.path("changing"), "wb") as file:
             file.truncate(8 << 30) # seconds, even on loopback
         sender = self.start("send", "--json", self.listener.address, "changing", cwd=self.directory)
-        sender.wait_event("established")
+        self.wait_for_open_file(self.listener, self.path("inbox"))
         with open(self.path("changing"), "ab") as file:
             file.write(b"more")
         self.assertEqual(sender.wait(), 1)
