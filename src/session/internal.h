@@ -20,8 +20,9 @@
 #define NEVER INT64_MAX
 #define CLASSES 256
 #define CLASS_NORMAL 100 /* of niceness 0 */
-#define RECORDS 128      /* messages a chunk */
+#define RECORDS 32       /* messages a chunk */
 #define ARENA_SIZE 32768
+#define ARENA_FIRST 2048 /* while nothing else waits: a lone message shall not cost a flood's memory */
 #define COPY_MAX 8192 /* payloads up to this are copied into the pull buffer; larger ones leave from their own place */
 #define BULK_MIN 65536
 #define BULK_MAX 1048576
@@ -48,7 +49,7 @@ enum outbound_state {
 };
 
 struct arena { /* small copies lie together; freed when the last message in it ended */
-    uint32_t live, used;
+    uint32_t live, used, size;
     uint8_t bytes[];
 };
 
@@ -466,6 +467,7 @@ bool schedule_alone(const struct session *session,
 uint64_t credit_left(const struct session *session);
 bool schedule_choose(struct session *session, struct session_strand *strand, struct chosen *chosen);
 void schedule_used(struct chosen *chosen, size_t bytes);
+bool schedule_replayable(const struct session *session);
 void schedule_trim(struct session *session);
 
 /* credit.c */

@@ -14,7 +14,7 @@ static struct ledger_entry *entry_at(struct ledger *ledger, uint32_t index)
 
 int ledger_make_room(struct session *session, struct ledger *ledger, uint32_t entries)
 {
-    uint32_t capacity = ledger->capacity ? ledger->capacity : 16;
+    uint32_t capacity = ledger->capacity ? ledger->capacity : 4;
     while (capacity - ledger->count < entries)
         capacity *= 2;
     if (capacity == ledger->capacity)

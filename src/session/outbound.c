@@ -80,13 +80,15 @@ static uint8_t *arena_take(struct session *session, size_t size, struct arena **
     struct arena *arena = session->arena;
     if (arena && arena->live == 0)
         arena->used = 0;
-    if (!arena || ARENA_SIZE - sizeof *arena - arena->used < size) {
-        struct arena *fresh = memory_allocate(session->memory, ARENA_SIZE);
+    if (!arena || arena->size - sizeof *arena - arena->used < size) {
+        size_t whole = session->unsettled || size + sizeof *arena > ARENA_FIRST ? ARENA_SIZE : ARENA_FIRST;
+        struct arena *fresh = memory_allocate(session->memory, whole);
         if (!fresh)
             return NULL;
         if (arena && arena->live == 0)
-            memory_release(session->memory, arena, ARENA_SIZE);
+            memory_release(session->memory, arena, arena->size);
         fresh->live = fresh->used = 0;
+        fresh->size = (uint32_t)whole;
         session->arena = arena = fresh;
     }
     uint8_t *bytes = arena->bytes + arena->used;
@@ -99,7 +101,7 @@ static uint8_t *arena_take(struct session *session, size_t size, struct arena **
 static void arena_leave(struct session *session, struct arena *arena)
 {
     if (--arena->live == 0 && arena != session->arena)
-        memory_release(session->memory, arena, ARENA_SIZE);
+        memory_release(session->memory, arena, arena->size);
 }
 
 struct outbound_more *outbound_need_more(struct session *session, struct outbound *outbound)
@@ -497,6 +499,7 @@ uint64_t outbound_delivered_run(struct session *session, struct outbound_chunk *
         session->recent = NULL;
         memory_release(session->memory, chunk, sizeof *chunk);
     }
+    outbound_trim(session);
     return count;
 }
 
@@ -505,7 +508,7 @@ void outbound_trim(struct session *session)
     if (session->unsettled)
         return;
     if (session->arena && session->arena->live == 0) {
-        memory_release(session->memory, session->arena, ARENA_SIZE);
+        memory_release(session->memory, session->arena, session->arena->size);
         session->arena = NULL;
     }
     if (session->newest && session->newest->live == 0) {
@@ -532,5 +535,6 @@ void outbound_free_all(struct session *session)
         RB_REMOVE(outbound_tree, &session->chunks, chunk);
         memory_release(session->memory, chunk, sizeof *chunk);
     }
-    memory_release(session->memory, session->arena, ARENA_SIZE);
+    if (session->arena)
+        memory_release(session->memory, session->arena, session->arena->size);
 }

@@ -91,6 +91,7 @@ static void finish(struct session *session, struct outbound *outbound, enum sess
         session->unsent_bytes -= given - outbound->sent;
     session->unsettled--;
     outbound_release(session, outbound);
+    outbound_trim(session);
     if (cookie)
         session->handler->settled(session->user, id, cookie);
     collect(session, id, 1, kind, code, reason, maybe_delivered);

@@ -271,6 +271,17 @@ static bool choose_early(struct session *session, struct class *class, struct ch
     return false;
 }
 
+bool schedule_replayable(const struct session *session)
+{
+    struct chosen chosen;
+    for (unsigned i = 0; i < CLASSES; i++) {
+        struct class *class = class_at((struct session *)(uintptr_t)session, i);
+        if (class && choose_early((struct session *)(uintptr_t)session, class, &chosen))
+            return true;
+    }
+    return false;
+}
+
 bool schedule_choose(struct session *session, struct session_strand *strand, struct chosen *chosen)
 {
     session->limit_due = NEVER;

@@ -121,6 +121,7 @@ int session_strand_add(struct session *session, void *user, bool early, int64_t 
     strand->ack_due = NEVER;
     strand->last_received = now;
     list_append(&session->strands, &strand->link);
+    trim_arm(session);
     *ret_strand = strand;
     return 0;
 }
@@ -199,6 +200,11 @@ void session_strand_get(const struct session_strand *strand, uint64_t *ret_sent,
     *ret_suspected = strand->suspected;
 }
 
+bool session_early_waiting(const struct session *session)
+{
+    return schedule_replayable(session);
+}
+
 /* ---- time */
 
 static void trim_check(struct session *session)
@@ -209,7 +215,6 @@ static void trim_check(struct session *session)
     session->trim_due = session->now + TRIM_DELAY;
     if (session->trim_armed)
         return;
-    outbound_trim(session);
     schedule_trim(session);
     if (session->outcomes.count == 0)
         runs_free(session->memory, &session->outcomes);

@@ -156,6 +156,8 @@ const struct session_hello *session_peer_hello(const struct session *session); /
 /* A new strand, secured; user is the caller's. early: only what may be replayed is pulled until session_strand_secured(). */
 int session_strand_add(struct session *session, void *user, bool early, int64_t now,
                        struct session_strand **ret_strand);
+/* Whether a strand added as early would carry a message. */
+bool session_early_waiting(const struct session *session);
 void *session_strand_user(const struct session_strand *strand);
 /* The handshake ended. accepted: early data pulled so far reached the peer; else it is sent again. */
 void session_strand_secured(struct session_strand *strand, bool accepted, int64_t now);
