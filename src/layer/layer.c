@@ -129,6 +129,13 @@ static bool same_host(const struct sockaddr *a, const struct sockaddr_storage *b
                                                           &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr);
 }
 
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
+}
+
 /* The interface that a connection was bound to, else the one that holds its local address. */
 static void find_interface(int fd, const struct sockaddr_storage *local, char *interface, size_t size)
 {
@@ -139,6 +146,10 @@ static void find_interface(int fd, const struct sockaddr_storage *local, char *i
     if (local->ss_family != AF_INET && local->ss_family != AF_INET6)
         return;
     if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bound, &bound_size) == 0 && bound_size > 0 && *bound) {
+        snprintf(interface, size, "%s", bound);
+        return;
+    }
+    if (is_loopback(local) && if_indextoname(1, bound)) { /* the first one, by definition of the system */
         snprintf(interface, size, "%s", bound);
         return;
     }

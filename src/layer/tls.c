@@ -131,17 +131,6 @@ static ssize_t tls_send(struct layer *layer, const void *data, size_t size)
 
 /* ------------------------------------------------------------------------------------------------- receiving */
 
-static ssize_t receive_early(struct tls_layer *tls, void *buffer, size_t size)
-{
-    ssize_t n = tls->early_left ? gnutls_record_recv_early_data(tls->session, buffer, size) : -1;
-
-    if (n > 0)
-        return n;
-    if (!tls->opening)
-        tls->early_left = false;
-    return -EAGAIN;
-}
-
 static ssize_t tls_receive(struct layer *layer, void *buffer, size_t size)
 {
     struct tls_layer *tls = tls_of(layer);
@@ -150,8 +139,8 @@ static ssize_t tls_receive(struct layer *layer, void *buffer, size_t size)
 
     if (code < 0)
         return code;
-    if (tls->opening || tls->early_left) {
-        n = receive_early(tls, buffer, size);
+    if (tls->early || tls->opening) {
+        n = tls_receive_early(tls, buffer, size);
         if (n > 0 || tls->opening)
             return n;
     }

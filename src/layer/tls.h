@@ -13,8 +13,8 @@
 #define TLS_EARLY_MAX 65536
 #define TLS_EARLY_ROOM(max) ((max) - (max) / 256 - 64)
 
-/* Bytes that the layer below has not taken yet. */
-struct tls_out {
+/* Bytes that wait: for the layer below, or for the user. */
+struct tls_bytes {
     size_t position, size;
     uint8_t data[];
 };
@@ -46,7 +46,8 @@ struct tls_layer {
     const struct tls_config *config;
     struct tls_opening *opening; /* NULL once established */
     struct tls_peer *peer;       /* NULL: not verified yet */
-    struct tls_out *out;         /* NULL: nothing waits */
+    struct tls_bytes *out;       /* that the layer below did not take yet; NULL: none */
+    struct tls_bytes *early;     /* the server's: early data that was not fetched yet */
     /* Read ahead of what GnuTLS asked for: a block, while it holds something, or the header of the next record. */
     uint8_t *block;
     uint32_t ticket_life; /* of the ticket that is just coming in */
@@ -57,7 +58,7 @@ struct tls_layer {
     bool ended : 1;   /* the layer below came to its end */
     bool said_bye : 1;
     bool early_sent : 1; /* the client sent some */
-    bool early_left : 1; /* the server may still hold some */
+    bool early_open : 1; /* the server knows from whom it is, and hands it out */
 };
 
 static inline struct tls_layer *tls_of(const struct layer *layer)
@@ -73,6 +74,10 @@ void tls_free_io(struct tls_layer *tls);
 /* tls_session.c: a session as the config wants it. */
 int tls_make_session(struct tls_layer *tls);
 const char *tls_alpn(const struct tls_layer *tls); /* "" when none was agreed */
+
+/* tls_early.c: early data at the server. */
+int tls_take_early(struct tls_layer *tls); /* takes over what GnuTLS holds of it; 0, or dead */
+ssize_t tls_receive_early(struct tls_layer *tls, void *buffer, size_t size); /* -EAGAIN: none */
 
 /* tls_peer.c: the peer, NULL and "" while nothing is known. */
 int tls_note_peer(struct tls_layer *tls, const char *name, hawser_verification verification, const uint8_t *spki,

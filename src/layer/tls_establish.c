@@ -99,38 +99,12 @@ static int finish(struct tls_layer *tls)
     if (r < 0)
         return layer_fail(&tls->layer, r, "cannot take the peer's key: %s", hawser_strerror(r));
     /* One ticket, and only for a peer that was let in; every connection gives the next. */
-    if (tls->is_server) {
+    tls->early_open = true;
+    if (tls->is_server)
         gnutls_session_ticket_send(tls->session, 1, 0);
-        tls->early_left = gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EARLY_DATA;
-    }
     tls_close_opening(tls);
     r = tls_flush(tls);
     return r == -EAGAIN ? 0 : r;
-}
-
-/*
- * Early data is handed out before the handshake ends where it is known who sends it, and that the rule believes them by
- * their key. Other early data waits for the end, when all is checked. A ticket's holder is who decrypted it: GnuTLS
- * has checked the binder by now.
- */
-static int check_early(struct tls_layer *tls)
-{
-    struct tls_opening *opening = tls->opening;
-    hawser_verification verification;
-    char key_name[KEY_NAME_SIZE] = "";
-    int r = 0;
-
-    if (!opening->holder_known || tls->early_left ||
-        !(gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EARLY_DATA))
-        return 0;
-    opening->holder_known = false;
-    if (opening->holder_size)
-        r = key_name_of(opening->holder, opening->holder_size, key_name);
-    if (r == 0 && trust_allows_key(tls->config, key_name, &verification)) {
-        r = tls_note_peer(tls, "", verification, opening->holder, opening->holder_size);
-        tls->early_left = r == 0;
-    }
-    return r < 0 ? layer_fail(&tls->layer, r, "cannot take the peer's key: %s", hawser_strerror(r)) : 0;
 }
 
 int tls_establish(struct layer *layer)
@@ -155,7 +129,7 @@ int tls_establish(struct layer *layer)
             return r;
         tls->starved = false;
         r = gnutls_handshake(tls->session);
-        if (r < 0 && (code = check_early(tls)) < 0)
+        if (tls->is_server && (code = tls_take_early(tls)) < 0)
             return code;
     } while (tls_retry(tls, r) && ++steps < STEPS_MAX);
     if (r == GNUTLS_E_AGAIN) {

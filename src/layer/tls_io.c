@@ -90,7 +90,7 @@ int tls_flush(struct tls_layer *tls)
     struct layer *below = tls->layer.below;
 
     while (tls->out) {
-        struct tls_out *out = tls->out;
+        struct tls_bytes *out = tls->out;
         ssize_t n = below->type->send(below, out->data + out->position, out->size - out->position);
         if (n < 0)
             return (int)n;
@@ -107,7 +107,7 @@ int tls_flush(struct tls_layer *tls)
 static int keep(struct tls_layer *tls, const giovec_t *pieces, int count, size_t total, size_t skip)
 {
     size_t old = tls->out ? tls->out->size : 0;
-    struct tls_out *out = realloc(tls->out, sizeof *out + old + total - skip);
+    struct tls_bytes *out = realloc(tls->out, sizeof *out + old + total - skip);
 
     if (!out)
         return -ENOMEM;
@@ -164,5 +164,6 @@ void tls_set_io(struct tls_layer *tls)
 void tls_free_io(struct tls_layer *tls)
 {
     free(tls->out);
+    free(tls->early);
     free(tls->block);
 }

@@ -114,7 +114,9 @@ void fast_open_remember(hawser_context *context, const char *service, enum fast_
         text_printf(&kept, "%s %c %s\n", security->network, memory == FAST_OPEN_WORKED ? 'w' : 'b', service);
     for (const char *line = text_string(&security->fast_open); strchr(line, '\n'); line = strchr(line, '\n') + 1) {
         size_t size = strcspn(line, "\n") + 1;
-        if (!line_is(line, security->network, service) && kept.size + size <= FILE_LIMIT)
+        if (kept.size + size > FILE_LIMIT)
+            break;
+        if (!line_is(line, security->network, service))
             text_add_bytes(&kept, line, size);
     }
     if (text_failed(&kept)) {

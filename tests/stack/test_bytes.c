@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "suite.h"
 
+#include "layer/tls.h"
+
 #define BULK (24u << 20)
 
 static bool echo_done(struct world *world)
@@ -196,6 +198,34 @@ static void rekeys(void **state)
     assert_int_equal(world->client.mismatches, 0);
 }
 
+/* GnuTLS answers with new keys of its own before its next record; that must not break a record in the middle. */
+static void peer_asks_for_new_keys(void **state)
+{
+    struct world *world = *state;
+
+    if (!world->secure || strncmp(world->row->stack, "tls/", 4) != 0)
+        return;
+    listen_here(world);
+    world->server_wish.to_send = BULK;
+    establish(world);
+    for (int i = 0; i < 4; i++) {
+        world->client.idle = true; /* until the other end is stuck in a record */
+        run_for_events(world);
+        assert_int_equal(gnutls_session_key_update(tls_of(world->client.top)->session, GNUTLS_KU_PEER), 0);
+        run_for_events(world);
+        world->client.idle = false;
+        world->client.to_send += 1000;
+        end_run(&world->client);
+        for (int j = 0; j < 3; j++)
+            hawser_iterate(world->client_context, 0), hawser_iterate(world->server_context, 0);
+    }
+    assert_true(run_until(world, settled));
+    assert_int_equal(world->client.code, 0);
+    assert_int_equal(world->server.code, 0);
+    assert_int_equal(world->client.received, BULK);
+    assert_int_equal(world->client.mismatches + world->server.mismatches, 0);
+}
+
 const struct suite_test bytes_tests[] = {
     {"echoes messages of all sizes", echoes},
     {"carries much both ways at once", bulk_both_ways},
@@ -205,5 +235,6 @@ const struct suite_test bytes_tests[] = {
     {"notices that the peer was killed with data unread", killed_with_data_unread},
     {"moves to another context in the middle of a transfer", moves},
     {"goes on with new keys", rekeys},
+    {"gives new keys when the peer asks, also in the middle of a record", peer_asks_for_new_keys},
     {NULL, NULL},
 };

@@ -68,12 +68,12 @@ static void changed_handshake(void **state)
     set_trust(world, true, "key=%s", hawser_identity_name(world->client_identity));
     world->client_config.service = NULL;
     listen_here(world);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 30; i++) {
         bool forward = i % 2;
         struct proxy proxy;
 
         proxy_start(world, &proxy);
-        flip_in(&proxy, forward, 5 + i * 5); /* not the first header: its version is not read */
+        flip_in(&proxy, forward, 5 + i * 10); /* not the first header: its version is not read */
         world->client.to_send = 100;
         connect_there(world);
         assert_true(run_until(world, accepted_one));

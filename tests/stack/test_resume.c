@@ -2,6 +2,8 @@
 /* Tickets: resumption, early data, and when it must not be taken. */
 #include "suite.h"
 
+#include "layer/tls.h"
+
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -146,6 +148,26 @@ static void as_much_as_fits(void **state)
     assert_int_equal(world->server.code, 0);
     assert_int_equal(world->server.received, 1 << 20);
     assert_int_equal(world->server.mismatches, 0);
+}
+
+/* Each record costs GnuTLS 17 kB: they must not be kept as they come. */
+static void in_small_records(void **state)
+{
+    struct world *world = *state;
+
+    if (!world->secure || strncmp(world->row->stack, "tls/", 4) != 0)
+        return;
+    set_trust(world, true, "key=%s", hawser_identity_name(world->client_identity));
+    listen_here(world);
+    get_ticket(world);
+    ask_early(world, 65000);
+    connect_there(world);
+    gnutls_record_set_max_size(tls_of(world->client.top)->session, 512);
+    assert_true(run_until(world, all_came));
+    assert_int_equal(world->server.code, 0);
+    assert_int_equal(world->server.received, 65000);
+    assert_int_equal(world->server.mismatches, 0);
+    assert_true(world->server.early);
 }
 
 static void not_wanted(void **state)
@@ -515,6 +537,7 @@ const struct suite_test resume_tests[] = {
     {"the sender of early data is known at once", early_peer_is_known},
     {"both ends export the same keys after resumption", exporters_agree},
     {"early data up to the ticket's bound, the rest after it", as_much_as_fits},
+    {"early data in small records", in_small_records},
     {"resumes without early data where that is not wanted", not_wanted},
     {"early data is refused where it is not taken", refused_where_not_taken},
     {"a server that started after the ticket refuses early data", refused_after_restart},

@@ -364,15 +364,15 @@ static void tickets_are_bounded(void **state)
 
     for (int round = 0; round < 2; round++) {
         hawser_context *context = context_in(state, "state");
-        for (int i = 0; i < 700; i++) {
-            snprintf(service, sizeof service, "service %d", i + round * 700);
+        for (int i = 0; i < 550; i++) {
+            snprintf(service, sizeof service, "service %d", i + round * 550);
             assert_int_equal(ticket_save(context, service, &ticket), 0);
         }
         hawser_context_unref(context);
     }
     assert_int_equal(count_files(in(state, "state/tickets")), TICKETS_MAX);
     hawser_context *context = context_in(state, "state");
-    assert_int_equal(ticket_take(context, "service 1399", &got), 0); /* the newest is there */
+    assert_int_equal(ticket_take(context, "service 1099", &got), 0); /* the newest is there */
     ticket_clear(&got);
     hawser_context_unref(context);
 }
@@ -471,12 +471,14 @@ static void fast_open_is_remembered(void **state)
     fast_open_remember(context, "ab", FAST_OPEN_UNKNOWN);
     assert_int_equal(fast_open_recall(context, "a"), FAST_OPEN_BROKEN);
     assert_int_equal(fast_open_recall(context, "ab"), FAST_OPEN_UNKNOWN);
-    for (int i = 0; i < 4000; i++) { /* bounded: the oldest are forgotten, the newest stay */
-        char service[32];
-        snprintf(service, sizeof service, "service-%d", i);
+    for (int i = 0; i < 400; i++) { /* bounded: the oldest are forgotten, the newest stay */
+        char service[220];
+        snprintf(service, sizeof service, "%0200d", i);
         fast_open_remember(context, service, FAST_OPEN_WORKED);
     }
-    assert_int_equal(fast_open_recall(context, "service-3999"), FAST_OPEN_WORKED);
+    char newest[220];
+    snprintf(newest, sizeof newest, "%0200d", 399);
+    assert_int_equal(fast_open_recall(context, newest), FAST_OPEN_WORKED);
     assert_int_equal(fast_open_recall(context, "a"), FAST_OPEN_UNKNOWN);
     hawser_context_unref(context);
 }
