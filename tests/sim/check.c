@@ -196,7 +196,8 @@ void check_handed_over(struct side *to, struct message *message)
     struct sim *sim = to->sim;
     for (size_t i = 0; i < message->antecedent_count; i++) {
         const struct message *a = find(message->from, message->antecedents[i]);
-        if (!a->delivered && !a->refused && !(a->ended && !a->maybe_delivered) && !a->cancelled && !a->failed_by_us && !a->source_error && !a->abandoned &&
+        if (!a->delivered && !a->refused && !(a->ended && !a->maybe_delivered) && !a->cancelled && !a->failed_by_us &&
+            !a->source_error && !a->abandoned &&
             !(a->lifetime &&
               sim->now - a->sent_at + to->worst_clock + CLOCK_SLACK + 200 * (sim->now / SECOND) >= a->lifetime) &&
             !(a->size > to->plan->receive_memory / 4 || (to->plan->max_message && a->size > to->plan->max_message)))

@@ -116,7 +116,7 @@ static void feed(struct sim *sim, void *object, uint64_t number)
         message->given += n;
         message->given_all = last || (message->given == message->size && !message->unknown_size);
     } else if (r == -EAGAIN) {
-        side->wants_writable = message->starved = true;
+        side->wants_writable = side->part_refused = message->starved = true;
     } else if (r == -ENOENT ? session_unsettled(side->session, message->id) && !message->cancelled &&
                                   !message->failed_by_us && !message->lifetime
                             : r != -ENOMEM || !sim->memory_refused) {

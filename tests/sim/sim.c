@@ -9,7 +9,7 @@
 #include "sim.h"
 
 #define EVENTS_MOST 40000000
-#define INSTANT_MOST 200000 /* events at one instant */
+#define INSTANT_MOST 200000       /* events at one instant */
 #define STILL_MOST (600 * SECOND) /* nothing said, delivered or settled for so long is a deadlock */
 
 /* ---- time */

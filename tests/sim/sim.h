@@ -181,7 +181,7 @@ struct side {
     struct link *pulling;
     unsigned parts_open;
     uint64_t frames_seen; /* bits of types that it sent */
-    bool step_waits, close_scheduled, has_pulled;
+    bool step_waits, close_scheduled, has_pulled, part_refused;
     uint64_t unended;
     uint8_t scratch[65536];
 };
