@@ -54,9 +54,9 @@ static int take_content(struct arrival *arrival, const void *data, size_t size, 
         *ret_reason = "the receiver cannot hash";
         return -EIO;
     }
-    if (!stores(arrival))
+    if (arrival->file.fd < 0)
         return 0;
-    if (arrival->header->size != FILE_SIZE_UNKNOWN && arrival->size > arrival->header->size) {
+    if (arrival->announced != FILE_SIZE_UNKNOWN && arrival->size > arrival->announced) {
         *ret_reason = "the file is longer than its header says";
         return -EPROTO;
     }
@@ -64,7 +64,7 @@ static int take_content(struct arrival *arrival, const void *data, size_t size, 
     if (r == -ENOSPC || r == -EDQUOT)
         *ret_reason = "no space is left on the receiver's disk";
     else if (r < 0)
-        *ret_reason = strerror(-r);
+        *ret_reason = hawser_strerror(r);
     return r;
 }
 
@@ -95,6 +95,7 @@ static int take_head(struct arrival *arrival, const char **ret_reason)
         return take_content(arrival, arrival->head, arrival->head_size, ret_reason);
     }
     arrival->header = header;
+    arrival->announced = header->size;
     return begin_file(arrival, ret_reason);
 }
 
@@ -166,14 +167,14 @@ int arrival_finish(struct arrival *arrival, const char **ret_reason)
         if (r < 0)
             return r;
     }
-    if (stores(arrival)) {
-        if (arrival->header->size != FILE_SIZE_UNKNOWN && arrival->header->size != arrival->size) {
+    if (arrival->file.fd >= 0) {
+        if (arrival->announced != FILE_SIZE_UNKNOWN && arrival->announced != arrival->size) {
             *ret_reason = "the file is shorter than its header says";
             return -EPROTO;
         }
         r = stored_file_commit(&arrival->peer->server->storage, &arrival->file, arrival->header->mode);
         if (r < 0) {
-            *ret_reason = r == -EEXIST ? "the file exists already" : strerror(-r);
+            *ret_reason = r == -EEXIST ? "the file exists already" : hawser_strerror(r);
             return r;
         }
     }

@@ -22,7 +22,8 @@ struct arrival {
     bool plain;                 /* the message is not a file */
     struct stored_file file;
     gnutls_hash_hd_t hash;
-    uint64_t size; /* of the file, or of the message when it is plain */
+    uint64_t announced; /* by the header */
+    uint64_t size;      /* so far; of the file, or of the message when it is plain */
 };
 
 /* NULL when memory is out. It is put into its peer's list. */

@@ -148,8 +148,11 @@ int bench_client(struct bench *bench)
 
     c.lines = calloc(lines, sizeof(*c.lines));
     c.payload = calloc(1, bench->what == URGENT ? sizeof(struct bench_urgent) : (size_t)bench->size);
-    if (!c.lines || !c.payload)
+    if (!c.lines || !c.payload) {
+        free(c.lines);
+        free(c.payload);
         return -ENOMEM;
+    }
     memset(c.payload, 0x5a, bench->what == URGENT ? sizeof(struct bench_urgent) : (size_t)bench->size);
     bench_line_open(&c, &c.lines[0]);
     c.lines[0].on_established = first_established;

@@ -108,11 +108,15 @@ static int64_t micros(struct timeval from, struct timeval to)
 
 static void put_samples(struct bench *bench, struct json *json)
 {
+    size_t middle, late;
+
     if (bench->sample_count == 0)
         return;
+    middle = bench->sample_count / 2;
+    late = bench->sample_count * 99 / 100;
     qsort(bench->samples_ns, bench->sample_count, sizeof(uint32_t), by_value);
-    json_real(json, "p50_us", bench->samples_ns[bench->sample_count / 2] / 1e3, 3);
-    json_real(json, "p99_us", bench->samples_ns[bench->sample_count * 99 / 100] / 1e3, 3);
+    json_real(json, "p50_us", bench->samples_ns[middle] / 1e3, 3);
+    json_real(json, "p99_us", bench->samples_ns[late] / 1e3, 3);
     json_real(json, "min_us", bench->samples_ns[0] / 1e3, 3);
 }
 

@@ -106,7 +106,7 @@ static int put_header(struct feed *feed, const struct file *file, uint16_t mode)
 
     if (strlen(file->name) > FILE_PATH_MAX)
         return -ENAMETOOLONG;
-    strcpy(header.path, file->name);
+    memcpy(header.path, file->name, strlen(file->name) + 1);
     r = file_header_write(&header, feed->buffer);
     if (r < 0)
         return r;

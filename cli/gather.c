@@ -141,7 +141,7 @@ static int walk_entry(struct tool *tool, struct gathering *g, const FTSENT *entr
     case FTS_DNR:
     case FTS_ERR:
     case FTS_NS:
-        report_unsent(tool, entry->fts_path, -entry->fts_errno, strerror(entry->fts_errno));
+        report_unsent(tool, entry->fts_path, -entry->fts_errno, hawser_strerror(-entry->fts_errno));
         g->failed++;
         return 0;
     case FTS_SL:
@@ -187,7 +187,7 @@ static int gather_one(struct tool *tool, struct gathering *g, const char *argume
     }
     if (stat(argument, &st) < 0 || !(name = arrival_name(argument))) {
         r = -errno;
-        report_unsent(tool, argument, r, strerror(-r));
+        report_unsent(tool, argument, r, hawser_strerror(r));
         g->failed++;
         return 0;
     }
@@ -288,7 +288,7 @@ int gather(struct tool *tool, struct gathering *ret_gathering)
     }
     if (r < 0) {
         if (r != -EINVAL)
-            complain(tool, "the files cannot be listed: %s", strerror(-r));
+            complain(tool, "the files cannot be listed: %s", hawser_strerror(r));
         gathering_free(&g);
         return r;
     }

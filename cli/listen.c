@@ -178,7 +178,7 @@ static int prepare(struct server *server)
     if (server->serving == SERVE_FILES) {
         r = storage_open(&server->storage, o->receive, o->overwrite);
         if (r < 0) {
-            complain(tool, "the directory %s cannot be used: %s", o->receive, strerror(-r));
+            complain(tool, "the directory %s cannot be used: %s", o->receive, hawser_strerror(r));
             return EXIT_FAILED;
         }
     }

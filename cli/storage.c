@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <hawser/hawser.h>
+
 #include "file_header.h"
 
 static int open_beneath(int directory, const char *path, uint64_t flags)
@@ -164,7 +166,7 @@ int stored_file_open(struct storage *storage, const char *path, uint64_t size, s
     if (r < 0) {
         stored_file_drop(&file);
         if (!*ret_reason)
-            *ret_reason = strerror(-r);
+            *ret_reason = hawser_strerror(r);
         return r;
     }
     *ret_reason = NULL;
