@@ -117,7 +117,7 @@ struct suite_test {
     void (*run)(void **state);
 };
 extern const struct suite_test connect_tests[], bytes_tests[], trust_tests[], resume_tests[], hostile_tests[],
-    acceptor_tests[], fast_open_tests[];
+    acceptor_tests[], threads_tests[], fast_open_tests[];
 /* A network of our own, where Fast Open is allowed; NULL, or what is in the way. */
 const char *enter_namespace(void);
 
