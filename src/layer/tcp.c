@@ -43,6 +43,9 @@ static void review_lowat(struct socket_layer *socket)
         return;
     wanted = info.tcpi_delivery_rate / 1000;
     wanted = wanted < LOWAT_MIN ? LOWAT_MIN : wanted > LOWAT_MAX ? LOWAT_MAX : wanted;
+    /* What a program did not ask for says nothing of what the path could carry. */
+    if (wanted < socket->lowat && info.tcpi_delivery_rate_app_limited)
+        return;
     if (wanted > socket->lowat + socket->lowat / 4 || wanted < socket->lowat - socket->lowat / 4)
         set_lowat(socket, (uint32_t)wanted);
 }
