@@ -67,7 +67,7 @@ static void report_exit(struct serving_stream *s, int status)
     json_string(json, "peer", s->peer->name);
     event_end(tool);
     if (code != 0)
-        complain(tool, "the command for %s ended with status %d", s->peer->name, code);
+        complain(tool, "the command for %s ended with status %d", s->peer->label, code);
 }
 
 static void process_free(struct process *process)

@@ -19,7 +19,7 @@ static void on_peer_closed(const hawser_event *event, void *user)
 
     streams_end(peer);
     messages_end(peer);
-    report_closed(peer->server->tool, event, "the line broke from", peer->name);
+    report_closed(peer->server->tool, event, "the line broke from", peer->label);
     LIST_REMOVE(peer, link);
     hawser_association_unref(peer->association);
     free(peer);
@@ -45,7 +45,8 @@ static void on_accepted(const hawser_event *event, void *user)
     }
     peer->server = server;
     peer->association = hawser_association_ref(event->accepted.association);
-    snprintf(peer->name, sizeof(peer->name), "%s", name && *name ? name : "a peer without a key");
+    snprintf(peer->name, sizeof(peer->name), "%s", name ? name : "");
+    snprintf(peer->label, sizeof(peer->label), "%s", *peer->name ? peer->name : "a peer without a key");
     snprintf(peer->verification, sizeof(peer->verification), "%s",
              hawser_verification_name(event->accepted.peer.verification));
     LIST_INIT(&peer->arrivals);

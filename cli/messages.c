@@ -154,7 +154,7 @@ void messages_serve(struct peer *peer)
         return;
     }
     if (peer->server->serving == SERVE_ECHO && echo_new(peer, &peer->echo) < 0)
-        complain(peer->server->tool, "out of memory: nothing is sent back to %s", peer->name);
+        complain(peer->server->tool, "out of memory: nothing is sent back to %s", peer->label);
     hawser_register(a, HAWSER_RECEIVED, on_received, peer);
     hawser_register(a, HAWSER_ARRIVING, on_arriving, peer);
     hawser_register(a, HAWSER_PART, on_part, peer);

@@ -84,6 +84,17 @@ static void report_message(struct sender *s, const struct file *file, const char
     event_end(tool);
 }
 
+static bool ended_with_line(int code)
+{
+    static const int codes[] = {-HAWSER_ELOST,     -HAWSER_EDEAD, -HAWSER_ECLOSED, -HAWSER_EABORTED, -HAWSER_ETLS,
+                                -HAWSER_EPROTOCOL, -ECONNRESET,   -EPIPE,          -ETIMEDOUT};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+        if (codes[i] == code)
+            return true;
+    return false;
+}
+
 static void settle(struct sender *s, struct file *file, hawser_outcome kind, int code, const char *reason,
                    bool maybe_delivered)
 {
@@ -107,6 +118,8 @@ static void settle(struct sender *s, struct file *file, hawser_outcome kind, int
         break;
     case HAWSER_SEND_FAILED:
         s->failed++;
+        if (s->line.interrupted || ended_with_line(code))
+            break; /* one sentence about the line, not one a file */
         complain(s->line.tool, "%s failed: %s%s", file->name, reason, maybe_delivered ? " (it may have arrived)" : "");
         break;
     }

@@ -33,7 +33,8 @@ struct peer { /* an accepted association */
     LIST_ENTRY(peer) link;
     struct server *server;
     hawser_association *association;
-    char name[256];
+    char name[256];  /* "" when it showed no key */
+    char label[256]; /* what people are told */
     char verification[16];
     LIST_HEAD(, arrival) arrivals;
     LIST_HEAD(, serving_stream) streams;

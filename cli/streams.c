@@ -81,7 +81,7 @@ static void terminal_ended(struct pump *pump, int code, uint64_t peer_code)
 
     (void)peer_code;
     if (code < 0)
-        complain(s->peer->server->tool, "the stream from %s broke: %s", s->peer->name, hawser_strerror(code));
+        complain(s->peer->server->tool, "the stream from %s broke: %s", s->peer->label, hawser_strerror(code));
     serving_stream_free(s);
 }
 
@@ -145,7 +145,7 @@ static void on_opened(const hawser_event *event, void *user)
     LIST_INSERT_HEAD(&peer->streams, s, link);
     r = serve(s, event->stream.stream);
     if (r < 0) {
-        complain(tool, "a stream from %s is reset: %s", peer->name,
+        complain(tool, "a stream from %s is reset: %s", peer->label,
                  r == -EOPNOTSUPP ? "this listener takes files only"
                  : r == -EBUSY    ? "standard input and output are not free"
                                   : hawser_strerror(r));

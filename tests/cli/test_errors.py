@@ -241,7 +241,7 @@ class Receiving(Case):
         self.assertNotIn("maybe_delivered", failed[0]) # it had not been given whole
         self.assertLess(only(sender.events, "closed")["code"], 0)
         self.assertEqual(only(sender.events, "done")["failed"], 2)
-        self.assertIn(b"the line broke to", sender.text)
+        self.assert_one_sentence(sender.text.decode(), "the line broke to") # not one a file
         self.assertEqual(self.files_below(self.inbox), [])
 
     def test_an_interrupted_sender(self):
@@ -251,6 +251,7 @@ class Receiving(Case):
         sender.process.stdin.flush()
         self.wait_for_open_file(listener, self.inbox)
         self.assertEqual(sender.end(signal.SIGINT), 1)
+        self.assert_one_sentence(sender.text.decode(), "interrupted")
         listener.wait_event("abandoned")
         self.assertEqual(self.files_below(self.inbox), [])
 
