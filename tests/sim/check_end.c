@@ -15,12 +15,7 @@ void check_bounds(struct side *side)
     const struct side_plan *plan = side->plan;
     struct session_statistics s;
     session_get_statistics(side->session, &s);
-    if (s.clock_offset && s.rtt == 0 && side->hello_delay > side->worst_clock)
-        side->worst_clock = side->hello_delay;
-    if (s.rtt / 2 > side->worst_clock)
-        side->worst_clock = s.rtt / 2;
-    if (side->hello_delay > side->worst_clock)
-        side->worst_clock = side->hello_delay;
+    check_clock(side);
     if (s.queued_messages > plan->send_queue_messages)
         sim_fail(sim, "%c: %" PRIu64 " messages are queued of %" PRIu64, "AB"[side->index], s.queued_messages,
                  plan->send_queue_messages);

@@ -297,6 +297,7 @@ struct message *check_incoming(struct side *to, uint64_t id, const char *what);
 void check_handed_over(struct side *to, struct message *message);
 void check_delivery(struct side *to, struct message *message, const struct session_message *handed);
 void check_closed(void *user, int code, uint64_t peer_code, bool by_peer, const char *reason);
+void check_clock(struct side *side);
 void check_bounds(struct side *side);
 void check_end(struct sim *sim);
 
