@@ -348,8 +348,8 @@ static void order_is_what_costs_time(void **state)
     free(large);
 }
 
-/* A successor, large and sent first in the order of niceness, with queues full: it progresses, and waits for what it
- * depends on. (S2.20, S2.58a) */
+/* Queues are full of a huge message and of a large one that depends on it: both progress, in this order, and what is
+ * neither before nor after them overtakes. (S2.20, S2.43, S2.58a) */
 static void a_huge_message_and_its_successor_progress(void **state)
 {
     struct world *world = *state;
@@ -360,7 +360,7 @@ static void a_huge_message_and_its_successor_progress(void **state)
     world_connect(world);
     assert_int_equal(hawser_send(world->client.line, large, size, HAWSER_MESSAGE(.niceness = 50), &first), 0);
     assert_int_equal(hawser_send(world->client.line, large, 3 << 20,
-                                 HAWSER_MESSAGE(.niceness = -50, HAWSER_ANTECEDENTS(first)), NULL),
+                                 HAWSER_MESSAGE(.niceness = 50, HAWSER_ANTECEDENTS(first)), NULL),
                      0);
     for (int i = 0; i < 64; i++)
         assert_int_equal(hawser_send(world->client.line, large, 30000, NULL, NULL), 0);
