@@ -10,8 +10,11 @@
 #include "tool.h"
 
 #define BENCH_MESSAGE_MIN 24
-#define BENCH_LARGE ((uint64_t)64 << 10) /* from here on memory is lent to the library */
-#define BENCH_IN_FLIGHT 32               /* outstanding messages in `growth` */
+#define BENCH_LARGE ((uint64_t)64 << 10)       /* from here on memory is lent to the library */
+#define BENCH_QUEUED_SMALL ((uint64_t)2 << 20) /* of small messages: what a processor keeps close */
+#define BENCH_QUEUED_BYTES ((uint64_t)16 << 20)
+#define BENCH_OWN_BUFFER ((uint64_t)1 << 20) /* from here on the receiver takes messages into its own memory */
+#define BENCH_IN_FLIGHT 32                   /* outstanding messages in `growth` */
 #define BENCH_FULL ((uint64_t)1 << 62)
 
 enum bench_what { ONEWAY, PINGPONG, IDLE, SETUP, GROWTH, QUEUE, URGENT };

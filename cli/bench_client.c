@@ -37,16 +37,21 @@ static void on_closed(const hawser_event *event, void *user)
         line->on_closed(line);
 }
 
-/* Room for what the measurement keeps queued; lent memory counts as well. */
+/* Room for what the measurement keeps queued, and no more: what waits for long has left the processor's cache. */
 static void queue_limits(const struct bench *b, hawser_associate_options *options)
 {
     if (b->what == QUEUE) {
         options->send_queue_messages = b->queued + 64;
         options->send_queue = (b->queued + 64) * (b->size + 256);
     } else if (b->size >= BENCH_LARGE) {
-        options->send_queue = 4 * b->size + ((uint64_t)16 << 20);
+        /* Lent bytes are not held against us, so it is their number that keeps a queue short. */
+        uint64_t messages = BENCH_QUEUED_BYTES / b->size;
+
+        options->send_queue_messages = messages < 2 ? 2 : messages;
     } else if (b->what == ONEWAY) {
-        options->send_queue_messages = 16384; /* deeper than the line, and within the processor's cache */
+        uint64_t messages = BENCH_QUEUED_SMALL / b->size;
+
+        options->send_queue_messages = messages > 16384 ? 16384 : messages;
     }
 }
 
