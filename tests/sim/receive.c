@@ -90,7 +90,7 @@ void receive_message(void *user, struct session_message *handed)
         message->refused = true;
     }
     check_delivery(side, message, handed);
-    if (side->sim->random_program) {
+    if (side->sim->random_program || side->sim->keeps) {
         if (!message->refused && rng_chance(&side->rng, side->plan->per_mille_keep))
             keep(side, handed);
         maybe_pause(side);
@@ -130,6 +130,8 @@ void receive_arriving(void *user, struct session_arriving *arriving)
     if (arriving->reply_to != message->reply_to || (arriving->niceness != message->niceness && !message->reniced))
         sim_fail(sim, "message %" PRIu64 " is announced with other properties", message->id);
     message->take = choose(side);
+    if (side->takes_parts_above)
+        message->take = arriving->size > side->takes_parts_above ? SESSION_TAKE_PARTS : SESSION_TAKE_WHOLE;
     if (message->take == SESSION_TAKE_INTO && arriving->size == SESSION_SIZE_UNKNOWN)
         message->take = SESSION_TAKE_SINK;
     arriving->take = message->take;

@@ -180,7 +180,8 @@ struct side {
     struct kept *kept;
     struct link *pulling;
     unsigned parts_open;
-    uint64_t frames_seen; /* bits of types that it sent */
+    uint64_t takes_parts_above; /* 0: by chance */
+    uint64_t frames_seen;       /* bits of types that it sent */
     bool step_waits, close_scheduled, has_pulled, part_refused;
     uint64_t unended;
     uint8_t scratch[65536];
@@ -317,7 +318,7 @@ struct sim {
     struct plan plan;
     struct rng rng;
     int64_t now;
-    bool verbose, failed, random_program;
+    bool verbose, failed, random_program, keeps /* programs keep messages though they are not random */;
     char failure[400];
     struct event *events;
     size_t event_count, event_capacity;
