@@ -12,6 +12,7 @@
 #include "server.h"
 
 #define FIRST_PASSED_FD 3 /* sd_listen_fds(3) */
+#define DRAIN_US 10000000 /* how long a stream may go on after a signal */
 
 static void on_peer_closed(const hawser_event *event, void *user)
 {
@@ -58,23 +59,48 @@ static void on_accepted(const hawser_event *event, void *user)
     streams_serve(peer);
 }
 
+void peer_drain(struct peer *peer)
+{
+    if (LIST_EMPTY(&peer->streams))
+        hawser_close(peer->association, 0, "the listener ends");
+}
+
+static void end_peers(struct server *server, bool now)
+{
+    struct peer *peer, *next;
+
+    for (peer = LIST_FIRST(&server->peers); peer; peer = next) {
+        next = LIST_NEXT(peer, link);
+        if (now)
+            hawser_abort(peer->association, 0, "the listener was told to end now");
+        else
+            hawser_close(peer->association, 0, "the listener ends");
+    }
+}
+
+static void on_patience_over(void *user)
+{
+    end_peers(user, false);
+}
+
 static void on_interrupt(struct tool *tool, void *user)
 {
     struct server *server = user;
     struct peer *peer, *next;
 
-    if (!server->draining)
-        say(tool, "finishing what has begun");
-    for (size_t i = 0; i < server->listener_count && !server->draining; i++)
+    if (server->draining) {
+        end_peers(server, true);
+        return;
+    }
+    server->draining = true;
+    say(tool, "finishing what has begun");
+    for (size_t i = 0; i < server->listener_count; i++)
         hawser_close(server->listeners[i], 0, NULL);
     for (peer = LIST_FIRST(&server->peers); peer; peer = next) {
         next = LIST_NEXT(peer, link);
-        if (server->draining)
-            hawser_abort(peer->association, 0, "the listener was told to end now");
-        else
-            hawser_close(peer->association, 0, "the listener ends");
+        peer_drain(peer);
     }
-    server->draining = true;
+    hawser_timer(tool->context, DRAIN_US, on_patience_over, server, NULL);
 }
 
 static void report_listening(struct server *server, hawser_association *listener)

@@ -41,6 +41,9 @@ struct peer { /* an accepted association */
     struct echo *echo;
 };
 
+/* When the server drains: ends the line once no stream is served on it. */
+void peer_drain(struct peer *peer);
+
 /* Registers the handlers of messages. */
 void messages_serve(struct peer *peer);
 /* Drops what was arriving. */

@@ -9,6 +9,8 @@
 
 void serving_stream_free(struct serving_stream *s)
 {
+    struct peer *peer = s->peer;
+
     LIST_REMOVE(s, link);
     pump_stop(&s->pump);
     command_end(s);
@@ -20,6 +22,8 @@ void serving_stream_free(struct serving_stream *s)
     }
     free(s->buffer);
     free(s);
+    if (peer->server->draining)
+        peer_drain(peer);
 }
 
 /* false: the peer takes no more just now */

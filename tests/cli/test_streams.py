@@ -136,6 +136,25 @@ class Streams(Case):
         self.assertEqual(caller.wait(), 1)
         self.assertLess(only(caller.events, "closed")["code"], 0)
 
+    def test_a_signal_lets_a_command_finish(self):
+        listener = self.listen("--exec", "echo begun; cat; echo done")
+        caller = subprocess.Popen([HAWSER, "connect", listener.address], env=self.env, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.assertEqual(caller.stdout.readline(), b"begun\n")
+        listener.process.send_signal(signal.SIGTERM)
+        self.assertEqual(caller.communicate(b"and more\n", timeout=30)[0], b"and more\ndone\n")
+        self.assertEqual((caller.returncode, listener.wait()), (0, 0))
+
+    def test_a_second_signal_ends_it_now(self):
+        listener = self.listen("--exec", "echo begun; cat")
+        caller = self.start("connect", "--json", listener.address, stdin=subprocess.PIPE)
+        caller.wait_event("data")
+        listener.process.send_signal(signal.SIGTERM)
+        with self.assertRaises(subprocess.TimeoutExpired): # a stream is open
+            listener.process.wait(0.3)
+        self.assertEqual(listener.end(signal.SIGTERM), 0)
+        self.assertEqual(caller.wait(), 1)
+
     def test_niceness_of_a_stream(self):
         listener = self.listen("--echo")
         self.assertEqual(self.connect(listener, "--niceness", "-50", stdin=b"x")[:2], (0, b"x"))
