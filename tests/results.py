@@ -16,9 +16,10 @@ CMOCKA = re.compile(r"^\[ +(RUN|OK|FAILED|SKIPPED) +\] (?!\d+ test\(s\))(.+)$")
 OURS = re.compile(r"^(ok|SKIP|FAILED) ([^ :]+)(?:: (.+)| \([0-9.]+ s\))?$")
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$")
 REASON = re.compile(r"^(?:SKIP|SKIPPED|Skipped|skipped)\b[: ]*(.+)$")
-UNITTEST = re.compile(r"^(\w+) \(\S+\)(?:.*)? \.\.\. (.*)$")
+UNITTEST = re.compile(r"^(\w+) \(\S+\)(?:.*)? \.\.\. ?(.*)$")
 UNITTEST_HEAD = re.compile(r"^(\w+) \(\S+\)$")  # what it is about follows on a line of its own
-UNITTEST_TAIL = re.compile(r"^.* \.\.\. (.*)$")
+UNITTEST_TAIL = re.compile(r"^.* \.\.\. ?(.*)$")
+UNITTEST_PART = re.compile(r"^  (\w+) \(\S+\) ([(\[].*) \.\.\. (.*)$")  # of subTest(): what is not well only
 UNITTEST_SKIPPED = re.compile(r"^skipped ['\"](.*)['\"]$")
 
 
@@ -52,6 +53,8 @@ class Test:
         for line in stdout.splitlines() + stderr.splitlines():
             if found := UNITTEST_HEAD.match(line):
                 head = found.group(1)
+            elif found := UNITTEST_PART.match(line):
+                self._unittest(f"{found.group(1)} {found.group(2)}", found.group(3))
             elif found := UNITTEST.match(line):
                 self._unittest(found.group(1), found.group(2))
             elif head and (found := UNITTEST_TAIL.match(line)):
@@ -89,7 +92,8 @@ class Test:
         if found := UNITTEST_SKIPPED.match(told):
             self.cases[name] = Case(name, "skipped", found.group(1))
         else:
-            self.cases[name] = Case(name, "ok" if told == "ok" else "failed")
+            # Nothing is told of a case whose parts tell their own.
+            self.cases[name] = Case(name, "ok" if told in ("", "ok") else "failed")
 
     def _whole(self, said):
         reasons = [found.group(1) for line in said if (found := REASON.match(line))]
