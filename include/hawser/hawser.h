@@ -160,7 +160,7 @@ typedef struct hawser_associate_options {
     int64_t dead_after_us;     /* silence after a probe before the strand is given up; 0: 10 s */
     int64_t linger_us;         /* how long a close waits for what is queued; 0: 10 s; negative: without end */
     uint64_t receive_memory;   /* bytes the peer can make us hold; 0: 16 MiB; at least 1 MiB */
-    uint64_t send_queue;       /* bytes queued before -EAGAIN; 0: 16 MiB */
+    uint64_t send_queue;       /* bytes queued before -EAGAIN; one lent or from a file counts a 16th at most; 0: 16 MiB */
     uint64_t send_queue_messages; /* 0: 100,000 */
     uint64_t max_message;      /* a message announced above this is refused; 0: no bound but receive_memory for one taken whole */
     bool no_early_data;        /* never use a ticket's early data, even for messages that may be replayed */

@@ -415,7 +415,9 @@ void outbound_free_all(struct session *session);
 void outbound_tell(struct session *session); /* hands collected outcomes to the program */
 void outbound_finish_ending(struct session *session);
 struct outbound_more *outbound_need_more(struct session *session, struct outbound *outbound); /* NULL: no memory */
-uint64_t outbound_cost(const struct outbound *outbound); /* what opening it took; 0: not opened */
+uint64_t outbound_weight(const struct session *session,
+                         const struct outbound *outbound); /* in queued_bytes; not of parts */
+uint64_t outbound_cost(const struct outbound *outbound);   /* what opening it took; 0: not opened */
 int outbound_ask(struct session *session, struct outbound *outbound, enum expire_kind kind);
 void outbound_room_check(struct session *session, struct outbound *outbound);
 void outbound_passed(struct session *session, struct outbound *outbound);  /* every byte has been pulled now */

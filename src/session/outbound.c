@@ -309,10 +309,10 @@ int session_send(struct session *session, const struct session_send *send, int64
     }
     session->next_id++;
     session->unsettled++;
-    if (outbound->copied && !outbound->parts)
-        session->queued_bytes += outbound->size;
-    if (!outbound->parts)
+    if (!outbound->parts) {
+        session->queued_bytes += outbound_weight(session, outbound);
         session->unsent_bytes += outbound->size;
+    }
     if (send->ordered)
         session->last_ordered = outbound->id;
     trim_arm(session);
@@ -432,6 +432,14 @@ const uint8_t *outbound_bytes(struct session *session, struct outbound *outbound
     if (!bytes && error < 0)
         session_fail(session, outbound->id, error, "the source of the message failed", session->now);
     return bytes;
+}
+
+/* Lent memory and files are not ours: one of them fills a part of the queue at most, so that something urgent can
+ * still be queued behind a huge one, and a program that queues many is held back all the same. */
+uint64_t outbound_weight(const struct session *session, const struct outbound *outbound)
+{
+    uint64_t most = session->config.send_queue / 16;
+    return outbound->copied || outbound->size < most ? outbound->size : most;
 }
 
 uint64_t outbound_cost(const struct outbound *outbound)

@@ -82,8 +82,8 @@ static void finish(struct session *session, struct outbound *outbound, enum sess
         session->flows_open--;
     if (outbound->parts)
         session->queued_bytes -= outbound->more->pieces.end - outbound->more->pieces.released;
-    else if (outbound->copied)
-        session->queued_bytes -= outbound->size;
+    else
+        session->queued_bytes -= outbound_weight(session, outbound);
     if (outbound->want_room)
         session->room_made = true;
     uint64_t given = outbound->parts ? outbound->more->pieces.end : outbound->size;
