@@ -24,6 +24,7 @@ struct board {     /* shared with the workers */
     struct {
         uint64_t seed;
         int busy;
+        struct tally tally;
     } workers[JOBS_MAX];
 };
 
@@ -45,7 +46,7 @@ static void work(struct board *board, unsigned index, uint64_t last)
         board->workers[index].busy = 1;
         alarm(SECONDS_MOST);
         char why[512];
-        if (sim_seed(seed, false, why, sizeof why)) {
+        if (sim_seed(seed, false, &board->workers[index].tally, why, sizeof why)) {
             __atomic_fetch_add(&board->passed, 1, __ATOMIC_RELAXED);
         } else if (__atomic_fetch_add(&board->failed, 1, __ATOMIC_RELAXED) < REPORTED_MOST) {
             report(seed, why);
@@ -63,6 +64,24 @@ static pid_t start(struct board *board, unsigned index, uint64_t last)
     if (pid < 0)
         perror("hawser-sim: fork");
     return pid;
+}
+
+static void say_tally(const struct board *board, unsigned jobs)
+{
+    struct tally sum = {0};
+    for (unsigned i = 0; i < jobs; i++) {
+        const struct tally *tally = &board->workers[i].tally;
+        sum.messages += tally->messages;
+        sum.delivered += tally->delivered;
+        sum.bytes += tally->bytes;
+        sum.streams += tally->streams;
+        sum.strands_died += tally->strands_died;
+        sum.simulated += tally->simulated;
+    }
+    printf("%" PRIu64 " messages sent, %" PRIu64 " delivered, %" PRIu64 " streams, %.0f MB, %" PRIu64
+           " strands died, %.1f hours of simulated time\n",
+           sum.messages, sum.delivered, sum.streams, (double)sum.bytes / 1e6, sum.strands_died,
+           (double)sum.simulated / 3600e6);
 }
 
 static int run_seeds(uint64_t first, uint64_t last, unsigned jobs)
@@ -104,6 +123,7 @@ static int run_seeds(uint64_t first, uint64_t last, unsigned jobs)
     bool all = board->passed + board->failed == last - first + 1;
     if (!all)
         fprintf(stderr, "hawser-sim: not every seed was run\n");
+    say_tally(board, jobs);
     printf("%" PRIu64 " passed, %" PRIu64 " failed\n", board->passed, board->failed);
     int code = board->failed || !all;
     munmap(board, sizeof *board);
@@ -163,7 +183,8 @@ int main(int argc, char **argv)
     }
     if (one) {
         char why[512];
-        bool held = sim_seed(seed, verbose, why, sizeof why);
+        struct tally tally = {0};
+        bool held = sim_seed(seed, verbose, &tally, why, sizeof why);
         if (!held)
             report(seed, why);
         printf("%d passed, %d failed\n", held, !held);

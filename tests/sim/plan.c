@@ -12,7 +12,7 @@ static unsigned sometimes(struct rng *rng, unsigned per_mille, unsigned most)
 static void plan_link(struct rng *rng, struct link_plan *link, unsigned number)
 {
     *link = (struct link_plan){
-        .add_at = number == 0 ? 0 : rng_scale(rng, MILLISECOND, 20 * SECOND),
+        .add_at = number == 0 ? 0 : rng_scale(rng, MILLISECOND, 6 * SECOND),
         .add_skew = rng_chance(rng, 500) ? 0 : rng_scale(rng, 1, 500 * MILLISECOND),
         .delay = rng_scale(rng, 50, 200 * MILLISECOND),
         .jitter = rng_chance(rng, 500) ? 0 : rng_scale(rng, 10, 50 * MILLISECOND),
@@ -33,7 +33,7 @@ static void plan_link(struct rng *rng, struct link_plan *link, unsigned number)
 
 static void plan_death(struct rng *rng, struct link_plan *link)
 {
-    link->dies_at = rng_scale(rng, MILLISECOND, 20 * SECOND);
+    link->dies_at = rng_scale(rng, MILLISECOND, 8 * SECOND);
     bool silent = rng_chance(rng, 200);
     for (unsigned i = 0; i < SIDES; i++)
         link->learns[i] = silent ? -1 : rng_chance(rng, 500) ? 0 : rng_scale(rng, 100, 5 * SECOND);
@@ -52,10 +52,10 @@ static void plan_deaths(struct rng *rng, struct plan *plan)
 
 static void plan_program(struct rng *rng, struct side_plan *side)
 {
-    side->actions = (unsigned)rng_scale(rng, 1, rng_chance(rng, 100) ? 3000 : 250);
+    side->actions = (unsigned)rng_scale(rng, 1, rng_chance(rng, 100) ? 5000 : 600);
     side->pace = rng_scale(rng, 100, 2 * SECOND);
-    side->budget = (uint64_t)rng_scale(rng, 20 << 10, 6 << 20);
-    side->size_most = (uint64_t)rng_scale(rng, 100, 4 << 20);
+    side->budget = (uint64_t)rng_scale(rng, 20 << 10, 24 << 20);
+    side->size_most = (uint64_t)rng_scale(rng, 100, 8 << 20);
     side->streams = sometimes(rng, 400, 8);
     side->per_mille_lifetime = sometimes(rng, 500, 800);
     side->lifetime_most = rng_scale(rng, 10 * MILLISECOND, 20 * SECOND);
@@ -66,6 +66,7 @@ static void plan_program(struct rng *rng, struct side_plan *side)
     side->per_mille_pause = sometimes(rng, 250, 100);
     side->per_mille_keep = sometimes(rng, 400, 1000);
     side->per_mille_refuse = sometimes(rng, 300, 100);
+    side->per_mille_flood = sometimes(rng, 250, 50);
     side->per_mille_reply = sometimes(rng, 250, 200);
     for (unsigned i = 0; i < 3; i++)
         side->per_mille_take[i] = sometimes(rng, 600, 320);
@@ -104,7 +105,7 @@ static void plan_limits(struct rng *rng, struct plan *plan)
             if (plan->sides[s].budget > most)
                 plan->sides[s].budget = most;
         }
-    if (!rng_chance(rng, 8))
+    if (!rng_chance(rng, 15))
         return;
     struct side_plan *side = &plan->sides[rng_below(rng, SIDES)];
     side->size_most = 40 << 20;

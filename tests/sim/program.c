@@ -57,8 +57,10 @@ int program_send(struct side *side, const struct message_spec *spec, struct mess
     send.cookie = message;
     struct session_statistics before;
     session_get_statistics(side->session, &before);
+    bool plain = spec->plain && !cookie;
     side_enter(side);
-    int r = session_send(side->session, &send, side_clock(side), &ret_id);
+    int r = plain ? session_send_plain(side->session, data, spec->size, side_clock(side), &ret_id)
+                  : session_send(side->session, &send, side_clock(side), &ret_id);
     if (r == 0) {
         if (before.queued_messages >= side->plan->send_queue_messages)
             sim_fail(sim, "%c: a message is taken while the queue is full", "AB"[side->index]);
@@ -220,6 +222,8 @@ static void send_something(struct side *side)
     uint64_t most = plan->size_most < side->budget_left ? plan->size_most : side->budget_left;
     struct message_spec spec = {.size =
                                     rng_chance(rng, 50) || most == 0 ? 0 : (uint64_t)rng_scale(rng, 1, (int64_t)most)};
+    if (most > 0 && rng_chance(rng, 100)) /* else large ones were rare */
+        spec.size = most / 2 + rng_below(rng, most / 2 + 1);
     unsigned kind = (unsigned)rng_below(rng, 10);
     if (kind < 2)
         spec.borrowed = true;
@@ -251,6 +255,18 @@ static void send_something(struct side *side)
     }
     if (spec.source && rng_chance(rng, 30))
         message->source_error = -HAWSER_ESOURCE;
+}
+
+/* Many small ones at once, as fast as they can be said. */
+static void send_flood(struct side *side)
+{
+    uint64_t count = (uint64_t)rng_scale(&side->rng, 2, 600);
+    for (uint64_t i = 0; i < count && side->budget_left > 0; i++) {
+        struct message_spec spec = {.size = rng_below(&side->rng, 100), .plain = true};
+        if (program_send(side, &spec, NULL) < 0)
+            return;
+        side->budget_left -= spec.size < side->budget_left ? spec.size : side->budget_left;
+    }
 }
 
 static struct message *some_message(struct side *side)
@@ -303,6 +319,8 @@ static void act(struct side *side)
         take_back(side);
     else if (side->message_count > 0 && rng_chance(&side->rng, side->plan->per_mille_nice / 5))
         renice(side);
+    else if (rng_chance(&side->rng, side->plan->per_mille_flood))
+        send_flood(side);
     else
         send_something(side);
 }

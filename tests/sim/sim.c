@@ -206,7 +206,25 @@ void sim_free(struct sim *sim)
     free(sim->events);
 }
 
-bool sim_seed(uint64_t seed, bool verbose, char *ret_failure, size_t failure_size)
+static void count(const struct sim *sim, struct tally *tally)
+{
+    for (unsigned i = 0; i < SIDES; i++) {
+        const struct side *side = &sim->sides[i];
+        tally->messages += side->message_count;
+        for (size_t m = 0; m < side->message_count; m++) {
+            tally->delivered += side->messages[m]->delivered;
+            tally->bytes += side->messages[m]->delivered ? side->messages[m]->size : 0;
+        }
+    }
+    for (size_t i = 0; i < sim->stream_count; i++)
+        tally->bytes += sim->streams[i].direction[0].read + sim->streams[i].direction[1].read;
+    tally->streams += sim->stream_count;
+    for (unsigned i = 0; i < sim->links_made; i++)
+        tally->strands_died += sim->links[i].dead;
+    tally->simulated += (uint64_t)sim->now;
+}
+
+bool sim_seed(uint64_t seed, bool verbose, struct tally *tally, char *ret_failure, size_t failure_size)
 {
     struct sim *sim = calloc(1, sizeof *sim);
     if (!sim)
@@ -225,6 +243,7 @@ bool sim_seed(uint64_t seed, bool verbose, char *ret_failure, size_t failure_siz
     if (sim->failed && verbose)
         sim_dump(sim);
     bool held = !sim->failed;
+    count(sim, tally);
     sim_free(sim);
     if (held && sim->failed)
         held = false; /* a leak, or memory released twice */

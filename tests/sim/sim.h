@@ -57,7 +57,7 @@ struct side_plan {
     uint64_t size_most;
     unsigned streams; /* to open */
     unsigned per_mille_lifetime, per_mille_antecedents, per_mille_ordered, per_mille_nice, per_mille_cancel,
-        per_mille_pause, per_mille_keep, per_mille_refuse, per_mille_reply, per_mille_take[4];
+        per_mille_pause, per_mille_keep, per_mille_refuse, per_mille_reply, per_mille_flood, per_mille_take[4];
     int64_t lifetime_most;
     unsigned per_mille_no_memory; /* of allocations that fail, while failing */
     int64_t no_memory_at;
@@ -247,6 +247,7 @@ bool link_alive(const struct link *link, const struct side *side);
 struct message_spec {
     uint64_t size;
     bool unknown_size, parts, source, borrowed, ordered, replayable, want_sent;
+    bool plain; /* by the short way: no properties */
     int niceness;
     int64_t lifetime;
     uint64_t reply_to;
@@ -344,8 +345,11 @@ void sim_schedule(struct sim *sim, int64_t time, event_fn fn, void *object, uint
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_log(struct sim *sim, const struct side *side, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void sim_dump(struct sim *sim);
-/* One seed: true when it holds; else ret_failure has the reason. */
-bool sim_seed(uint64_t seed, bool verbose, char *ret_failure, size_t failure_size);
+struct tally {                                                             /* of many runs */
+    uint64_t messages, delivered, bytes, streams, strands_died, simulated; /* simulated: microseconds */
+};
+/* One seed: true when it holds; else ret_failure has the reason. Adds to the tally. */
+bool sim_seed(uint64_t seed, bool verbose, struct tally *tally, char *ret_failure, size_t failure_size);
 
 /* ---- scenario.c */
 
