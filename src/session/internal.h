@@ -87,6 +87,7 @@ struct outbound_more {
     struct pieces pieces;
     int end_code;
     const char *end_reason;
+    char *reason; /* end_reason where it is the peer's; text_keep() */
     enum session_outcome end_kind;
     bool maybe_delivered, antecedent_lost;
 };

@@ -148,6 +148,7 @@ static void more_free(struct session *session, struct outbound *outbound)
         return;
     memory_release(session->memory, more->block, outbound->size);
     memory_release(session->memory, more->antecedents, more->antecedent_count * sizeof *more->antecedents);
+    text_keep(session, more->reason, "", 0);
     range_set_clear(&more->again);
     range_set_clear(&more->acked);
     pieces_release(session->memory, &more->pieces, UINT64_MAX);

@@ -130,7 +130,13 @@ void outbound_finish_ending(struct session *session)
             continue;
         struct outbound_more *more = outbound->more;
         list_remove(&outbound->link);
+        char *kept = more->reason; /* outlives the message until it is told */
+        more->reason = NULL;
         finish(session, outbound, more->end_kind, more->end_code, more->end_reason, more->maybe_delivered);
+        if (kept) {
+            outbound_tell(session);
+            text_keep(session, kept, "", 0);
+        }
         link = session->ending.next; /* a handler may have changed the list */
     }
     wants_write_check(session);
@@ -327,13 +333,16 @@ static int refused_read(struct session *session, const uint8_t *at, const uint8_
     struct outbound *outbound = outbound_find(session, id);
     if (!outbound || outbound->state == OUTBOUND_ENDED)
         return 0;
-    /* The reason must outlive a message that a strand is sending from. */
-    const char *reason = "the peer's program refused the message";
-    if (outbound->pinned || at == end)
-        return ended_by_peer(session, outbound, OUTCOME_REFUSED, reason);
+    if (at == end)
+        return ended_by_peer(session, outbound, OUTCOME_REFUSED, "the peer's program refused the message");
     char text[REASON_MAX + 1];
     memcpy(text, at, (size_t)(end - at));
     text[end - at] = 0;
+    if (outbound->pinned) { /* told when the strand has done with it: the reason must live as long */
+        struct outbound_more *more = outbound->more;
+        more->reason = text_keep(session, more->reason, text, strlen(text));
+        return ended_by_peer(session, outbound, OUTCOME_REFUSED, more->reason ? more->reason : "");
+    }
     int r = ended_by_peer(session, outbound, OUTCOME_REFUSED, text);
     outbound_tell(session);
     return r;

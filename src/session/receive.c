@@ -358,7 +358,9 @@ static int end_read(struct session *session, const uint8_t *at, const uint8_t *e
     memcpy(reason, at, (size_t)(end - at));
     reason[end - at] = 0;
     if (abort) {
-        int local = code == SESSION_CODE(SESSION_CODE_REFUSED) ? -HAWSER_EREFUSED : -HAWSER_EABORTED;
+        bool refused = code == SESSION_CODE(SESSION_CODE_REFUSED) ||
+                       (code >= SESSION_CODE_REFUSED_WITH(0) && code <= SESSION_CODE_REFUSED_WITH(UINT32_MAX));
+        int local = refused ? -HAWSER_EREFUSED : -HAWSER_EABORTED;
         end_session(session, local, code, true, reason[0] ? reason : "the peer aborted the line");
         return 0;
     }

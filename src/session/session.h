@@ -27,6 +27,8 @@
 #define SESSION_SMALL 16384                         /* a message up to this goes whole into one frame */
 #define SESSION_CODE(n) ((UINT64_C(1) << 61) + (n)) /* the library's own end codes, docs/protocol.md section 8 */
 
+#define SESSION_CODE_REFUSED_WITH(code) (SESSION_CODE(UINT64_C(1) << 32) + (code)) /* a listener's program's own */
+
 enum session_code {
     SESSION_CODE_NONE,
     SESSION_CODE_PROTOCOL,

@@ -187,7 +187,7 @@ static int answer_settled(struct session *session, uint64_t first, uint64_t end)
 }
 
 /* Ids that had not: they end now, and what has come of them is let go. */
-static int end_unsettled(struct session *session, uint64_t first, uint64_t end)
+static int end_unsettled(struct session *session, uint8_t kind, uint64_t first, uint64_t end)
 {
     int r = note_settled(session, first, end, false);
     if (r == 0)
@@ -196,7 +196,7 @@ static int end_unsettled(struct session *session, uint64_t first, uint64_t end)
     struct inbound *inbound;
     while (r == 0 && session->inbound_count && (inbound = RB_NFIND(inbound_tree, &session->inbound, &key)) &&
            inbound->id < end) {
-        inbound_discard(session, inbound, SESSION_EXPIRED);
+        inbound_discard(session, inbound, kind & EXPIRE_CANCELLED ? SESSION_FAILED : SESSION_EXPIRED);
         if (session->ended)
             return -ESHUTDOWN;
     }
@@ -211,7 +211,6 @@ static int end_unsettled(struct session *session, uint64_t first, uint64_t end)
 
 static int expire_range(struct session *session, uint8_t kind, uint64_t first, uint64_t count)
 {
-    (void)kind;
     uint64_t end = first + count;
     if (end > session->highest + BEFORE_GAPS || count > BEFORE_GAPS)
         return violation(session, SESSION_CODE_LIMIT, "an EXPIRE is of more messages than can be open");
@@ -221,7 +220,7 @@ static int expire_range(struct session *session, uint8_t kind, uint64_t first, u
         uint64_t from, to;
         if (!range_set_next(&session->settled, first, &from, &to) || from >= end)
             from = to = end;
-        int r = from > first ? end_unsettled(session, first, from) : 0;
+        int r = from > first ? end_unsettled(session, kind, first, from) : 0;
         if (to > end)
             to = end;
         if (r == 0 && to > from)
