@@ -299,9 +299,12 @@ static int announce_keeping(struct session *session, struct inbound *inbound, co
     if (!early)
         return 0;
     struct range_set have = inbound->have;
+    size_t prefix = (size_t)inbound->got;
     range_set_init(&inbound->have, session->memory);
     inbound->got = 0;
     int r = inbound->take == SESSION_TAKE_WHOLE ? inbound_grow(session, inbound, early_size) : 0;
+    if (r == 0 && prefix)
+        r = inbound_place(session, inbound, 0, early, prefix, false);
     while (r == 0 && inbound_find(session, id) && range_set_next(&have, first, &first, &end)) {
         r = inbound_place(session, inbound, first, early + first, (size_t)(end - first), false);
         first = end;
@@ -381,8 +384,12 @@ static int extent_check(struct session *session, struct inbound *inbound, const 
 {
     uint64_t end = frame->offset + size;
     /* An opening that is sent again may know more than the first one did. */
-    if (frame->flags & DATA_FIRST && inbound->size == SESSION_SIZE_UNKNOWN && frame->size >= inbound->got)
+    if (frame->flags & DATA_FIRST && inbound->size == SESSION_SIZE_UNKNOWN && frame->size >= inbound->got) {
         inbound->size = frame->size;
+        if (inbound->take == SESSION_TAKE_WHOLE && frame->size != SESSION_SIZE_UNKNOWN && inbound->reserved &&
+            frame->size > inbound->allowed)
+            return settle_inbound(session, inbound->id, OUTCOME_LARGE, NULL) < 0 ? -ESHUTDOWN : 1;
+    }
     if (end > VARINT_MAX || (inbound->size != SESSION_SIZE_UNKNOWN && end > inbound->size))
         return violation(session, SESSION_CODE_PROTOCOL, "a message is longer than it said");
     if (inbound->opened && end > inbound->allowed)
@@ -423,7 +430,7 @@ int inbound_begin(struct session_strand *strand, const struct data_frame *frame,
     int r = extent_check(session, inbound, frame, size);
     if (r == 0)
         *ret_inbound = inbound;
-    return r;
+    return r == 1 ? 0 : r;
 }
 
 /* ---- bytes */

@@ -27,6 +27,7 @@
 #define BULK_MIN 65536
 #define BULK_MAX 1048576
 #define FRAME_HEAD_MAX 64 /* type, length, id, flags, size, offset */
+#define KEPT_MAX(session) (4 * (session)->config.send_queue + (1 << 20))
 #define STREAM_SEND_MAX (1 << 20)
 #define STREAM_BLOCK 16384
 #define ACK_BYTES 65536
@@ -331,6 +332,7 @@ struct session {
     uint64_t next_id;
     uint64_t last_ordered;
     uint64_t unsettled, queued_bytes, unsent_bytes;
+    uint64_t kept_bytes; /* of chunks and arenas: what a peer can make us keep by settling few of many */
     struct list ending;
     struct list raising; /* antecedent.c: work in progress */
     struct heap expiries;
@@ -404,7 +406,9 @@ struct session {
     struct session_statistics statistics;
 };
 
-/* outbound.c */
+/* records.c */
+struct outbound *record_new(struct session *session, uint64_t id); /* NULL: no memory */
+uint8_t *arena_take(struct session *session, size_t size, struct arena **ret_arena);
 struct outbound *outbound_find(struct session *session, uint64_t id); /* NULL: settled or never */
 void outbound_settle(struct session *session, struct outbound *outbound, enum session_outcome kind, int code,
                      const char *reason, bool maybe_delivered);

@@ -62,10 +62,9 @@ static void stream_acked(struct session *session, const struct ledger_entry *ent
     struct session_stream *stream = stream_find(session, entry->id);
     if (!stream)
         return;
-    /* Without memory for a gap the bytes stay longer; nothing is lost. */
-    if (entry->size)
-        pieces_acked(session->memory, &stream->pieces, &stream->acked, entry->offset, entry->offset + entry->size,
-                     stream->pinned);
+    if (entry->size && pieces_acked(session->memory, &stream->pieces, &stream->acked, entry->offset,
+                                    entry->offset + entry->size, stream->pinned) < 0)
+        return end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
     if (entry->flags & STREAM_LAST)
         stream->fin_acked = true;
     stream_room_check(stream);

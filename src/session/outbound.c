@@ -1,126 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Our messages from session_send() until they are settled: records in chunks of consecutive ids, so that a flood of small
- * messages walks through memory in order, and small copies side by side in arenas.
- */
+/* Our messages from session_send() until every byte of them was pulled. */
 #include <string.h>
 
 #include "session/internal.h"
-
-static int outbound_chunk_compare(const struct outbound_chunk *a, const struct outbound_chunk *b)
-{
-    return a->number < b->number ? -1 : a->number > b->number;
-}
-
-RB_GENERATE(outbound_tree, outbound_chunk, entry, outbound_chunk_compare)
-
-static struct outbound_chunk *chunk_find(struct session *session, uint64_t number)
-{
-    if (session->recent && session->recent->number == number)
-        return session->recent;
-    struct outbound_chunk key = {.number = number};
-    struct outbound_chunk *chunk = RB_FIND(outbound_tree, &session->chunks, &key);
-    if (chunk)
-        session->recent = chunk;
-    return chunk;
-}
-
-struct outbound *outbound_find(struct session *session, uint64_t id)
-{
-    struct outbound_chunk *chunk = chunk_find(session, id / RECORDS);
-    if (!chunk || chunk->records[id % RECORDS].state == OUTBOUND_FREE)
-        return NULL;
-    return &chunk->records[id % RECORDS];
-}
-
-static struct outbound *record_new(struct session *session, uint64_t id)
-{
-    struct outbound_chunk *chunk = session->newest;
-    if (!chunk || chunk->number != id / RECORDS) {
-        chunk = memory_allocate(session->memory, sizeof *chunk);
-        if (!chunk)
-            return NULL;
-        chunk->number = id / RECORDS;
-        chunk->live = 0;
-        for (unsigned i = 0; i < RECORDS; i++)
-            chunk->records[i].state = OUTBOUND_FREE;
-        struct outbound_chunk *before = session->newest;
-        if (before && before->live == 0) {
-            RB_REMOVE(outbound_tree, &session->chunks, before);
-            if (session->recent == before)
-                session->recent = NULL;
-            memory_release(session->memory, before, sizeof *before);
-        }
-        RB_INSERT(outbound_tree, &session->chunks, chunk);
-        session->newest = chunk;
-    }
-    struct outbound *outbound = &chunk->records[id % RECORDS];
-    memset(outbound, 0, sizeof *outbound);
-    list_init(&outbound->link);
-    outbound->id = id;
-    chunk->live++;
-    return outbound;
-}
-
-static void record_free(struct session *session, struct outbound *outbound)
-{
-    struct outbound_chunk *chunk = chunk_find(session, outbound->id / RECORDS);
-    outbound->state = OUTBOUND_FREE;
-    if (--chunk->live > 0 || chunk == session->newest)
-        return;
-    RB_REMOVE(outbound_tree, &session->chunks, chunk);
-    session->recent = NULL;
-    memory_release(session->memory, chunk, sizeof *chunk);
-}
-
-/* ---- copies */
-
-static uint8_t *arena_take(struct session *session, size_t size, struct arena **ret_arena)
-{
-    struct arena *arena = session->arena;
-    if (arena && arena->live == 0)
-        arena->used = 0;
-    if (!arena || arena->size - sizeof *arena - arena->used < size) {
-        size_t whole = session->unsettled || size + sizeof *arena > ARENA_FIRST ? ARENA_SIZE : ARENA_FIRST;
-        struct arena *fresh = memory_allocate(session->memory, whole);
-        if (!fresh)
-            return NULL;
-        if (arena && arena->live == 0)
-            memory_release(session->memory, arena, arena->size);
-        fresh->live = fresh->used = 0;
-        fresh->size = (uint32_t)whole;
-        session->arena = arena = fresh;
-    }
-    uint8_t *bytes = arena->bytes + arena->used;
-    arena->used += (uint32_t)size;
-    arena->live++;
-    *ret_arena = arena;
-    return bytes;
-}
-
-static void arena_leave(struct session *session, struct arena *arena)
-{
-    if (--arena->live == 0 && arena != session->arena)
-        memory_release(session->memory, arena, arena->size);
-}
-
-struct outbound_more *outbound_need_more(struct session *session, struct outbound *outbound)
-{
-    if (outbound->more)
-        return outbound->more;
-    struct outbound_more *more = memory_allocate_zero(session->memory, sizeof *more);
-    if (!more)
-        return NULL;
-    heap_node_init(&more->expiry);
-    heap_node_init(&more->deadline);
-    list_init(&more->waiters);
-    range_set_init(&more->again, session->memory);
-    range_set_init(&more->acked, session->memory);
-    pieces_init(&more->pieces);
-    more->owner = outbound;
-    outbound->more = more;
-    return more;
-}
 
 static int copy_data(struct session *session, struct outbound *outbound, const void *data, size_t size)
 {
@@ -139,29 +21,6 @@ static int copy_data(struct session *session, struct outbound *outbound, const v
     memcpy(copy, data, size);
     outbound->data = copy;
     return 0;
-}
-
-static void more_free(struct session *session, struct outbound *outbound)
-{
-    struct outbound_more *more = outbound->more;
-    if (!more)
-        return;
-    memory_release(session->memory, more->block, outbound->size);
-    memory_release(session->memory, more->antecedents, more->antecedent_count * sizeof *more->antecedents);
-    text_keep(session, more->reason, "", 0);
-    range_set_clear(&more->again);
-    range_set_clear(&more->acked);
-    pieces_release(session->memory, &more->pieces, UINT64_MAX);
-    memory_release(session->memory, more, sizeof *more);
-    outbound->more = NULL;
-}
-
-void outbound_release(struct session *session, struct outbound *outbound)
-{
-    if (outbound->arena)
-        arena_leave(session, outbound->arena);
-    more_free(session, outbound);
-    record_free(session, outbound);
 }
 
 /* ---- session_send() */
@@ -189,11 +48,9 @@ static int queue_check(struct session *session)
     uint64_t most = session->config.send_queue_messages;
     if (most > session->peer_gaps - 1)
         most = session->peer_gaps - 1; /* so that the receiver's ranges stay within what it told */
-    if (session->queued_bytes >= session->config.send_queue || session->unsettled >= most) {
-        session->want_write = true;
-        return -EAGAIN;
-    }
-    return 0;
+    bool full = session->queued_bytes >= session->config.send_queue || session->unsettled >= most ||
+                session->kept_bytes >= KEPT_MAX(session);
+    return full ? -EAGAIN : 0;
 }
 
 static bool needs_more(const struct session_send *send)
@@ -288,6 +145,8 @@ int session_send(struct session *session, const struct session_send *send, int64
         int never = send_check(session, send);
         r = never < 0 ? never : r;
     }
+    if (r == -EAGAIN)
+        session->want_write = true;
     if (r < 0)
         return r;
     struct outbound *outbound = record_new(session, session->next_id);
@@ -327,6 +186,8 @@ int session_send_plain(struct session *session, const void *data, size_t size, i
 {
     session->now = now;
     int r = size > session->peer_max_message ? -HAWSER_ELARGE : queue_check(session);
+    if (r == -EAGAIN)
+        session->want_write = true;
     if (r < 0)
         return r;
     if (size > COPY_MAX) { /* may leave from its own place */
@@ -471,7 +332,8 @@ void outbound_acked(struct session *session, uint64_t id, uint64_t offset, uint6
         return;
     struct pieces *pieces = &outbound->more->pieces;
     uint64_t before = pieces->released;
-    pieces_acked(session->memory, pieces, &outbound->more->acked, offset, offset + size, outbound->pinned);
+    if (pieces_acked(session->memory, pieces, &outbound->more->acked, offset, offset + size, outbound->pinned) < 0)
+        return end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
     session->queued_bytes -= pieces->released - before;
     outbound_room_check(session, outbound);
 }
@@ -483,67 +345,4 @@ void outbound_room_check(struct session *session, struct outbound *outbound)
         return;
     outbound->want_room = false;
     session->room_made = true;
-}
-
-/* Those of a chunk's messages from id on, before end, that are plain copies and were delivered: they end at once. */
-uint64_t outbound_delivered_run(struct session *session, struct outbound_chunk *chunk, uint64_t id, uint64_t end)
-{
-    uint64_t first = id, bytes = 0;
-    for (; id < end && id / RECORDS == chunk->number; id++) {
-        struct outbound *outbound = &chunk->records[id % RECORDS];
-        if (outbound->state != OUTBOUND_SENT || outbound->more || !outbound->copied)
-            break;
-        bytes += outbound->size;
-        if (outbound->arena)
-            arena_leave(session, outbound->arena);
-        outbound->state = OUTBOUND_FREE;
-    }
-    uint64_t count = id - first;
-    session->queued_bytes -= bytes;
-    session->unsettled -= count;
-    session->statistics.acked += count;
-    chunk->live -= (uint32_t)count;
-    if (chunk->live == 0 && chunk != session->newest) {
-        RB_REMOVE(outbound_tree, &session->chunks, chunk);
-        session->recent = NULL;
-        memory_release(session->memory, chunk, sizeof *chunk);
-    }
-    outbound_trim(session);
-    return count;
-}
-
-void outbound_trim(struct session *session)
-{
-    if (session->unsettled)
-        return;
-    if (session->arena && session->arena->live == 0) {
-        memory_release(session->memory, session->arena, session->arena->size);
-        session->arena = NULL;
-    }
-    if (session->newest && session->newest->live == 0) {
-        RB_REMOVE(outbound_tree, &session->chunks, session->newest);
-        memory_release(session->memory, session->newest, sizeof *session->newest);
-        session->newest = session->recent = NULL;
-    }
-}
-
-void outbound_free_all(struct session *session)
-{
-    struct outbound_chunk *chunk, *next;
-    for (chunk = RB_MIN(outbound_tree, &session->chunks); chunk; chunk = next) {
-        for (unsigned i = 0; i < RECORDS; i++) {
-            struct outbound *outbound = &chunk->records[i];
-            if (outbound->state == OUTBOUND_FREE)
-                continue;
-            antecedent_drop_edges(session, outbound);
-            if (outbound->arena)
-                arena_leave(session, outbound->arena);
-            more_free(session, outbound);
-        }
-        next = RB_NEXT(outbound_tree, &session->chunks, chunk);
-        RB_REMOVE(outbound_tree, &session->chunks, chunk);
-        memory_release(session->memory, chunk, sizeof *chunk);
-    }
-    if (session->arena)
-        memory_release(session->memory, session->arena, session->arena->size);
 }

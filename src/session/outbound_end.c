@@ -42,7 +42,8 @@ static void remember_failed(struct session *session, uint64_t id)
 static void wants_write_check(struct session *session)
 {
     bool below = session->queued_bytes <= session->config.send_queue / 2 &&
-                 session->unsettled <= session->config.send_queue_messages / 2;
+                 session->unsettled <= session->config.send_queue_messages / 2 &&
+                 session->kept_bytes <= KEPT_MAX(session) / 2;
     if (!session->room_made && !(session->want_write && below))
         return;
     session->room_made = session->want_write = false;

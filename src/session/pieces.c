@@ -12,7 +12,9 @@ void pieces_init(struct pieces *pieces)
 
 static struct piece *piece_new(const struct memory *memory, uint64_t offset, size_t wanted)
 {
-    uint32_t capacity = wanted > STREAM_BLOCK ? (uint32_t)wanted : STREAM_BLOCK;
+    /* The first is small: a message by parts may be short. */
+    size_t least = offset ? STREAM_BLOCK : 1024;
+    uint32_t capacity = (uint32_t)(wanted > least ? wanted : least);
     struct piece *piece = memory_allocate(memory, sizeof *piece + capacity);
     if (!piece)
         return NULL;

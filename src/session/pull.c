@@ -263,9 +263,14 @@ static bool choose_slice(struct pull *pull, struct outbound *outbound, uint64_t 
     uint64_t credit = outbound->opened ? more->credit : paid, end;
 
     *slice = (struct slice){.offset = outbound->sent};
+    while (outbound->parts && range_set_next(&more->again, 0, &slice->offset, &end) && slice->offset > 0 &&
+           slice->offset < more->pieces.released) /* came by another strand meanwhile */
+        range_set_remove(&more->again, slice->offset, end < more->pieces.released ? end : more->pieces.released);
     if (outbound->opened && range_set_next(&more->again, 0, &slice->offset, &end)) {
         slice->again = true;
         slice->first = slice->offset == 0;
+        if (slice->first && outbound->parts && more->pieces.released)
+            end = 0; /* only the opening is missing */
         end = end < bytes_given(outbound) ? end : bytes_given(outbound);
     } else if (outbound->opened && outbound->fin_again) {
         slice->again = true;

@@ -3,7 +3,8 @@
 #include "session/internal.h"
 
 #define SCALE 1000000
-#define BURST_TIME 20000 /* microseconds of bandwidth that may be saved up */
+#define BURST_TIME 20000    /* microseconds of bandwidth that a limited stream may save up */
+#define RESERVE_TIME 250000 /* a reservation outlasts a large message's frame in between */
 #define BURST_MIN 16384
 #define WORTH_SENDING 4096 /* bytes a limited stream waits for, so that it does not dribble */
 
@@ -143,7 +144,7 @@ int session_stream_set_bandwidth(struct session_stream *stream, uint64_t bandwid
 
 static int64_t burst(const struct session_stream *stream)
 {
-    int64_t saved = (int64_t)stream->bandwidth * BURST_TIME;
+    int64_t saved = (int64_t)stream->bandwidth * (stream->limit ? BURST_TIME : RESERVE_TIME);
     return saved > (int64_t)BURST_MIN * SCALE ? saved : (int64_t)BURST_MIN * SCALE;
 }
 
