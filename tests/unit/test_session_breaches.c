@@ -42,11 +42,15 @@ static void bad_version(void)
     feed_frame(FRAME_HELLO, &body);
 }
 
+/* The same HELLO may come again, by another strand or a suspected one; another one may not. */
 static void second_hello(void)
 {
     struct frame body = {.size = 0};
     hello();
     hello_body(&body, VERSION);
+    feed_frame(FRAME_HELLO, &body);
+    assert_false(B->closed);
+    body.bytes[1] ^= 1; /* its nonce */
     feed_frame(FRAME_HELLO, &body);
 }
 
