@@ -150,11 +150,12 @@ void reserve_grant(struct session *session)
     while (!list_empty(&session->reserving)) {
         struct inbound *inbound = list_first(&session->reserving, struct inbound, reserving);
         uint64_t need = reserve_needed(session, inbound);
-        if (need > session->reserve_free)
+        bool never = need == SESSION_SIZE_UNKNOWN; /* its size became known while it waited */
+        if (!never && need > session->reserve_free)
             return; /* strictly in order: else small ones could starve a large one for ever */
         list_remove(&inbound->reserving);
         inbound->queued = false;
-        if (grant(session, inbound, need) < 0) /* no memory now: it is not worth waiting for */
+        if (never || grant(session, inbound, need) < 0) /* no memory now: it is not worth waiting for */
             settle_inbound(session, inbound->id, OUTCOME_LARGE, NULL);
     }
 }
