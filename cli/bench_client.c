@@ -63,6 +63,7 @@ void bench_line_open(struct bench_client *c, struct bench_line *line)
         .identity = b->tool->identity,
         .no_early_data = true,
         .no_fast_open = true,
+        .no_resumption = !b->resumed,
         .present_certificate = true,
     };
 

@@ -239,9 +239,7 @@ int bench_serve(struct bench *bench)
     struct bench_server server = {.bench = bench};
     char *trust = client_trust(bench);
     int r = hawser_listen(bench->tool->context, bench->endpoint,
-                          HAWSER_LISTEN(.identity = bench->tool->identity, .trust = trust,
-                                        /* such a listener's tickets are not kept: every set-up is a full one */
-                                        .no_early_data = bench->what == SETUP && !bench->resumed),
+                          HAWSER_LISTEN(.identity = bench->tool->identity, .trust = trust, .no_early_data = true),
                           &server.listener);
 
     free(trust);

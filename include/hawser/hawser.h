@@ -67,7 +67,8 @@ typedef void (*hawser_log_fn)(hawser_log_level level, const char *text, void *us
 
 typedef struct hawser_context_options {
     size_t struct_size;
-    const char *state_dir; /* tickets, first-use keys; NULL: $XDG_STATE_HOME/hawser, else ~/.local/state/hawser; "": keep nothing */
+    const char *state_dir; /* tickets, first-use keys; NULL: $XDG_STATE_HOME/hawser, else ~/.local/state/hawser; "": keep nothing, tickets not
+                            * even in memory; keys of first use only there */
     hawser_log_fn log;     /* NULL: silent */
     void *log_user;
     hawser_log_level log_level; /* the least urgent level that is told */
@@ -165,6 +166,7 @@ typedef struct hawser_associate_options {
     uint64_t max_message;      /* a message announced above this is refused; 0: no bound but receive_memory for one taken whole */
     bool no_early_data;        /* never use a ticket's early data, even for messages that may be replayed */
     bool no_fast_open;         /* never use TCP Fast Open */
+    bool no_resumption;        /* never use or keep a ticket: every set-up is a full one */
     bool present_certificate;  /* a client shows its identity also to a server that is not pinned by key */
     void *user;                /* hawser_association_user() */
 } hawser_associate_options;

@@ -78,6 +78,7 @@ static int associate_secure(hawser_association *association, const hawser_associ
         .alpn = options->alpn,
         .early_data = !options->no_early_data,
         .present_certificate = options->present_certificate,
+        .no_tickets = options->no_resumption,
     };
     int r;
 

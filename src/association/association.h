@@ -63,7 +63,7 @@ struct secure_options {
     const char *trust, *trust_file;
     hawser_verification min_verification;
     const char *server_name, *service, *alpn; /* NULL: none */
-    bool early_data, present_certificate;
+    bool early_data, present_certificate, no_tickets;
 };
 
 /* The options that opening and accepting sides have in common. config.c */

@@ -125,6 +125,7 @@ int secure_new(hawser_context *context, const struct secure_options *options, st
     secure->tls.require_alpn = true;
     secure->tls.early_data = options->early_data;
     secure->tls.present_certificate = options->present_certificate;
+    secure->tls.no_tickets = options->no_tickets;
     *ret_secure = secure;
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 
 #define TICKET_LIFE 86400 /* seconds */
+#define LABEL_SIZE 512
 
 static unsigned count_alpn(const struct tls_config *config)
 {
@@ -159,6 +160,7 @@ static void save_ticket(struct tls_layer *tls, const gnutls_datum_t *session, ui
 {
     const struct tls_config *config = tls->config;
     size_t early = gnutls_record_get_max_early_data_size(tls->session);
+    char label[LABEL_SIZE];
     struct layer_peer below;
     struct ticket ticket = {
         .session = session->data,
@@ -174,7 +176,9 @@ static void save_ticket(struct tls_layer *tls, const gnutls_datum_t *session, ui
     strncpy(ticket.alpn, tls_alpn(tls), sizeof ticket.alpn - 1);
     tls_peer_key_name(tls, ticket.key_name);
     strncpy(ticket.name, tls_peer_name(tls), sizeof ticket.name - 1);
-    r = ticket_save(tls->layer.context, config->service, &ticket);
+    r = ticket_label(config, label, sizeof label);
+    if (r == 0)
+        r = ticket_save(tls->layer.context, label, &ticket);
     if (r < 0)
         loop_log(tls->layer.context, HAWSER_LOG_WARNING, "a ticket of %s cannot be kept: %s", config->service,
                  hawser_strerror(r));
@@ -190,7 +194,7 @@ static int on_ticket(gnutls_session_t session, unsigned type, unsigned when, uns
 
     (void)type;
     (void)incoming;
-    if (!tls->peer || !tls->layer.context || !tls->config->service)
+    if (!tls->peer || !tls->layer.context || !tls->config->service || tls->config->no_tickets)
         return 0;
     if (when == GNUTLS_HOOK_PRE) {
         if (message->size >= sizeof lifetime)
@@ -218,8 +222,9 @@ static void use_ticket(struct tls_layer *tls)
     const struct tls_config *config = tls->config;
     struct tls_opening *opening = tls->opening;
     struct ticket *ticket = &opening->ticket;
+    char label[LABEL_SIZE];
 
-    if (!config->service || ticket_take(tls->layer.context, config->service, ticket) < 0)
+    if (ticket_label(config, label, sizeof label) < 0 || ticket_take(tls->layer.context, label, ticket) < 0)
         return;
     if (!trust_allows_ticket(config, ticket) ||
         gnutls_session_set_data(tls->session, ticket->session, ticket->session_size) < 0) {
@@ -262,13 +267,12 @@ static enum security_types types_of(const struct tls_layer *tls)
     return tls->is_server ? SECURITY_PEER_X509_SERVER : SECURITY_PEER_X509_CLIENT;
 }
 
-/* Which certificate a client shows is settled before it knows whom it talks to, so the rule decides, not the peer. */
 static gnutls_certificate_credentials_t credentials_of(const struct tls_layer *tls)
 {
     const struct tls_config *config = tls->config;
     gnutls_certificate_credentials_t credentials = NULL;
 
-    if (!tls->is_server && (!config->identity || !(config->present_certificate || trust_pins_key(config->trust))))
+    if (!tls->is_server && !trust_shows_identity(config))
         return security_anonymous(tls->layer.context);
     return config->identity && identity_credentials(config->identity, &credentials) == 0 ? credentials : NULL;
 }

@@ -42,7 +42,11 @@ struct tls_config {
     bool require_alpn;        /* fail unless one of them is agreed */
     bool early_data;          /* offer or accept it */
     bool present_certificate; /* a client shows its identity to any server, not only to a pinned one */
+    bool no_tickets;          /* a client neither uses nor keeps one */
 };
+
+/* Whether a client shows its identity; which is settled before it knows whom it talks to, so by the rule, not the peer. */
+bool trust_shows_identity(const struct tls_config *config);
 
 /*
  * Checks the peer of a finished handshake against config. 0, or -HAWSER_EUNVERIFIED, _EKEYWRONG, _EKEYCHANGED (both keys are
@@ -58,8 +62,9 @@ int peer_spki(gnutls_session_t session, uint8_t **ret_spki, size_t *ret_size);
  * key must be looked at. */
 bool trust_allows_key(const struct tls_config *config, const char *key_name, hawser_verification *ret_verification);
 
-/* Tickets, one file a service under STATE/tickets, mode 0600, written to a temporary name and renamed; a ticket is taken
- * out when it is used, since using one twice links connections and invites replay refusals. At most 1,024 are kept. */
+/* Tickets, one file a service and identity under STATE/tickets, mode 0600, written to a temporary name and renamed; a
+ * ticket is taken out when it is used, since using one twice links connections and invites replay refusals. At most
+ * 1,024 are kept; none in a context that keeps nothing. */
 struct ticket {
     uint8_t *session; /* GnuTLS session data */
     size_t session_size;
@@ -71,8 +76,13 @@ struct ticket {
     int64_t expires;         /* CLOCK_REALTIME seconds */
     bool fast_open_worked;
 };
-int ticket_save(hawser_context *context, const char *service, const struct ticket *ticket);
-int ticket_take(hawser_context *context, const char *service, struct ticket *ret_ticket); /* -ENOENT */
+/* label: see ticket_label() */
+int ticket_save(hawser_context *context, const char *label, const struct ticket *ticket);
+int ticket_take(hawser_context *context, const char *label, struct ticket *ret_ticket); /* -ENOENT */
+/* What the tickets of config are filed under: the service, and who we were to it. The server has the key that we showed
+ * in its ticket, so that a ticket of another identity, or of one that is not to be shown now, would tell on us.
+ * -ENOENT: none are kept. */
+int ticket_label(const struct tls_config *config, char *ret_label, size_t size);
 void ticket_clear(struct ticket *ticket);
 /* Whether config would believe the server that a ticket is for: only then may early data go to it, which leaves before
  * the server is heard. */

@@ -7,6 +7,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,17 @@ static void get_string(struct reader *reader, char *string, size_t capacity)
         return;
     memcpy(string, bytes, size);
     string[size] = '\0';
+}
+
+int ticket_label(const struct tls_config *config, char *ret_label, size_t size)
+{
+    const char *shown = trust_shows_identity(config) ? hawser_identity_name(config->identity) : "nobody";
+    int length;
+
+    if (!config->service || config->no_tickets)
+        return -ENOENT;
+    length = snprintf(ret_label, size, "%s as %s", config->service, shown);
+    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
 }
 
 int ticket_encode(const struct ticket *ticket, const char *service, uint8_t **ret_data, size_t *ret_size)

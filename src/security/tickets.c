@@ -238,6 +238,8 @@ int ticket_save(hawser_context *context, const char *service, const struct ticke
 
     if (!security)
         return -ENOMEM;
+    if (!*loop_state_dir(context))
+        return 0; /* "keep nothing" is taken at its word */
     if (ticket->session_size == 0 || strlen(service) + ticket->session_size + 1024 > TICKET_FILE_MAX)
         return -EINVAL;
     old = find(&security->tickets, service);
@@ -246,7 +248,7 @@ int ticket_save(hawser_context *context, const char *service, const struct ticke
     else if (security->tickets.count >= TICKETS_MAX)
         drop(&security->tickets, list_first(&security->tickets.order, struct ticket_entry, order));
     r = add(&security->tickets, service, ticket);
-    if (r == 0 && !security->tickets.pending && *loop_state_dir(context))
+    if (r == 0 && !security->tickets.pending)
         security->tickets.pending =
             loop_timer_set(context, &security->tickets.timer, loop_now(context) + WRITE_AFTER) == 0;
     return r;

@@ -305,3 +305,8 @@ bool trust_allows_ticket(const struct tls_config *config, const struct ticket *t
         level = HAWSER_VERIFICATION_TOFU;
     return (believed || level > HAWSER_VERIFICATION_NONE) && level >= config->min_verification;
 }
+
+bool trust_shows_identity(const struct tls_config *config)
+{
+    return config->identity && (config->present_certificate || trust_pins_key(config->trust));
+}

@@ -9,8 +9,8 @@ static const struct row rows[] = {
     {"tls/tcp", AF_INET}, {"tls/tcp", AF_INET6}, {"tls/unix", AF_UNIX}, {"tcp", AF_INET}, {"unix", AF_UNIX},
 };
 
-static const struct suite_test *const groups[] = {connect_tests, bytes_tests,    trust_tests,  resume_tests,
-                                                  hostile_tests, acceptor_tests, threads_tests};
+static const struct suite_test *const groups[] = {connect_tests, bytes_tests,    trust_tests,   resume_tests,
+                                                  hostile_tests, acceptor_tests, threads_tests, ticket_tests};
 
 static const struct suite_test *const namespace_groups[] = {fast_open_tests};
 

@@ -93,6 +93,9 @@ void run_for_events(struct world *world); /* until both contexts have nothing to
 void make_address(struct world *world, const char *name, struct layer_address *ret_address);
 /* Connects, lets both ends come up, and asserts that they did. */
 void establish(struct world *world);
+/* A connection after which the client has a ticket: it came before the echo. */
+void get_ticket(struct world *world);
+void use_context(struct world *world, hawser_context *context); /* the client's, from now on */
 void assert_words(const struct end *end, int code, const char *part);
 
 /* -------------------------------------------------------------------------------- a man in the middle (proxy.c) */
@@ -117,7 +120,7 @@ struct suite_test {
     void (*run)(void **state);
 };
 extern const struct suite_test connect_tests[], bytes_tests[], trust_tests[], resume_tests[], hostile_tests[],
-    acceptor_tests[], threads_tests[], fast_open_tests[];
+    acceptor_tests[], threads_tests[], fast_open_tests[], ticket_tests[];
 /* A network of our own, where Fast Open is allowed; NULL, or what is in the way. */
 const char *enter_namespace(void);
 

@@ -10,23 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static bool echoed(struct world *world)
-{
-    return world->client.code || world->server.code || world->client.received == world->client.to_send;
-}
-
-/* A connection after which the client has a ticket: it came before the echo. */
-static void get_ticket(struct world *world)
-{
-    world->server_wish.echo = true;
-    establish(world);
-    world->client.to_send = 1;
-    end_run(&world->client);
-    assert_true(run_until(world, echoed));
-    assert_int_equal(world->client.received, 1);
-    drop_ends(world);
-}
-
 static void ask_early(struct world *world, uint64_t size)
 {
     world->client.early_wanted = true;
@@ -227,53 +210,6 @@ static void refused_after_restart(void **state)
     send_again(world);
 }
 
-static void ticket_is_used_once(void **state)
-{
-    struct world *world = *state;
-    struct layer_peer peer;
-
-    if (!world->secure)
-        return;
-    listen_here(world);
-    get_ticket(world);
-    establish(world);
-    layer_peer(world->client.top, &peer);
-    assert_true(peer.resumed);
-    drop_ends(world); /* before the next ticket was read */
-    establish(world);
-    layer_peer(world->client.top, &peer);
-    assert_false(peer.resumed);
-}
-
-static void ticket_says_what_it_is(void **state)
-{
-    struct world *world = *state;
-    struct ticket ticket;
-    struct layer_peer peer;
-
-    if (!world->secure)
-        return;
-    listen_here(world);
-    get_ticket(world);
-    assert_int_equal(ticket_take(world->client_context, "the service", &ticket), 0);
-    assert_string_equal(ticket.alpn, "hawser/1");
-    assert_string_equal(ticket.key_name, hawser_identity_name(world->server_identity));
-    assert_int_equal(ticket.verification, HAWSER_VERIFICATION_KEY);
-    assert_int_equal(ticket.max_early_data, 65536);
-    assert_in_range(ticket.expires, time(NULL) + 86000, time(NULL) + 86400);
-    ticket_clear(&ticket);
-    world->server_config.early_data = false;
-    get_ticket(world);
-    assert_int_equal(ticket_take(world->client_context, "the service", &ticket), 0);
-    assert_int_equal(ticket.max_early_data, 0);
-    ticket_clear(&ticket);
-    world->client_config.service = NULL; /* nothing to file it under */
-    get_ticket(world);
-    establish(world);
-    layer_peer(world->client.top, &peer);
-    assert_false(peer.resumed);
-}
-
 /* A man in the middle plays the same first flight to the server again. */
 static void replay(struct world *world, const struct proxy *proxy)
 {
@@ -389,14 +325,6 @@ static void server_rule_stands_above_ticket(void **state)
     assert_true(run_until(world, both_up));
     assert_int_equal(world->server.received, 0);
     assert_words(&world->server, -HAWSER_EKEYWRONG, hawser_identity_name(world->client_identity));
-}
-
-static void use_context(struct world *world, hawser_context *context)
-{
-    trust_free(world->client_config.trust);
-    hawser_context_unref(world->client_context);
-    world->client_context = context;
-    world->client_config.trust = make_trust(context, "key=%s", hawser_identity_name(world->server_identity));
 }
 
 static void other_context(void **state)
@@ -541,8 +469,6 @@ const struct suite_test resume_tests[] = {
     {"resumes without early data where that is not wanted", not_wanted},
     {"early data is refused where it is not taken", refused_where_not_taken},
     {"a server that started after the ticket refuses early data", refused_after_restart},
-    {"a ticket says what it is good for", ticket_says_what_it_is},
-    {"a ticket is used once", ticket_is_used_once},
     {"a first flight played again delivers nothing", replayed_flight},
     {"early data for another protocol is refused", other_protocol},
     {"a ticket is good for one identity", ticket_of_another_identity},

@@ -157,7 +157,7 @@ int world_setup(void **state)
     strcpy(world->directory, "/tmp/hawser-stack-XXXXXX");
     assert_non_null(mkdtemp(world->directory));
     world->server_context = make_context(world, NULL);
-    world->client_context = make_context(world, NULL);
+    world->client_context = make_context(world, "client"); /* which keeps tickets */
     assert_int_equal(hawser_identity_new(&world->server_identity), 0);
     assert_int_equal(hawser_identity_new(&world->client_identity), 0);
     world->server_config = (struct tls_config){
@@ -288,4 +288,28 @@ void assert_words(const struct end *end, int code, const char *part)
     assert_int_equal(end->code, code);
     assert_int_equal(error->code, code);
     assert_non_null(strstr(error->reason, part));
+}
+
+static bool echoed(struct world *world)
+{
+    return world->client.code || world->server.code || world->client.received == world->client.to_send;
+}
+
+void get_ticket(struct world *world)
+{
+    world->server_wish.echo = true;
+    establish(world);
+    world->client.to_send = 1;
+    end_run(&world->client);
+    assert_true(run_until(world, echoed));
+    assert_int_equal(world->client.received, 1);
+    drop_ends(world);
+}
+
+void use_context(struct world *world, hawser_context *context)
+{
+    trust_free(world->client_config.trust);
+    hawser_context_unref(world->client_context);
+    world->client_context = context;
+    world->client_config.trust = make_trust(context, "key=%s", hawser_identity_name(world->server_identity));
 }
