@@ -73,6 +73,8 @@ static uint64_t reserve_needed(const struct session *session, const struct inbou
     uint64_t share = session->config.receive_memory / 4;
     if (inbound->size == SESSION_SIZE_UNKNOWN)
         return share;
+    if (inbound->size <= inbound->paid)
+        return 0; /* an end that came while it waited */
     uint64_t beyond = inbound->size - inbound->paid;
     if (inbound->take == SESSION_TAKE_WHOLE)
         return beyond <= session->reserve_pool ? beyond : SESSION_SIZE_UNKNOWN;

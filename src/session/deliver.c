@@ -88,13 +88,14 @@ static int deliver_assembled(struct session *session, struct inbound *inbound)
         inbound->buffer = NULL;
     if (session->ended)
         return -ESHUTDOWN;
+    bool queued = inbound->queued; /* for memory that it did not need in the end */
     inbound_forget(session, inbound);
     if (!message.keep) {
         session->reserve_free += message.reserved;
         session->statistics.reserved_bytes -= message.reserved;
     }
     int r = handed_over(session, &message);
-    if (r == 0 && !message.keep && message.reserved)
+    if (r == 0 && (queued || (!message.keep && message.reserved)))
         reserve_grant(session);
     return r;
 }
