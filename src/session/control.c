@@ -116,6 +116,7 @@ static uint8_t *put_refusals(struct session_strand *strand, uint8_t *at, uint8_t
         sent_to(strand, from, at);
         ledger_add(strand, LEDGER_OUTCOME, OUTCOME_REFUSED, refusal->id, 1, 0);
         list_remove(&refusal->link);
+        session->refusal_count--;
         memory_release(session->memory, refusal, sizeof *refusal + refusal->size);
     }
     return at;

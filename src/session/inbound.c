@@ -219,6 +219,7 @@ void inbound_forget(struct session *session, struct inbound *inbound)
     list_remove(&inbound->reserving);
     list_remove(&inbound->ready);
     inbound->queued = false;
+    session->gaps -= inbound->have.count;
     range_set_clear(&inbound->have);
     if (inbound->take != SESSION_TAKE_INTO)
         memory_release(session->memory, inbound->buffer, inbound->capacity);
@@ -309,6 +310,7 @@ static int announce_keeping(struct session *session, struct inbound *inbound, co
         r = inbound_place(session, inbound, first, early + first, (size_t)(end - first), false);
         first = end;
     }
+    session->gaps -= have.count;
     range_set_clear(&have);
     memory_release(session->memory, early, early_size);
     return r;
@@ -323,11 +325,12 @@ static int open_check(struct session *session, const struct inbound *inbound, co
     if (frame->flags & DATA_LAST ? size > flow_credit : frame->paid > flow_credit)
         return violation(session, SESSION_CODE_LIMIT, "a message pays for more than the flow credit");
     uint64_t total = frame->flags & DATA_LAST ? size : frame->size;
+    uint64_t most = frame->flags & DATA_LAST ? size : frame->paid; /* nothing beyond was allowed yet */
     uint64_t extent = inbound->got;
     for (uint64_t first = 0, end; range_set_next(&inbound->have, first, &first, &end); first = end)
         extent = end;
     bool differs = inbound->size != SESSION_SIZE_UNKNOWN && total != SESSION_SIZE_UNKNOWN && inbound->size != total;
-    if (extent > total || differs)
+    if (extent > most || extent > total || differs)
         return violation(session, SESSION_CODE_PROTOCOL, "a message is not as long as it said");
     return 0;
 }
@@ -435,16 +438,26 @@ int inbound_begin(struct session_strand *strand, const struct data_frame *frame,
 
 /* ---- bytes */
 
+int gap_add(struct session *session, struct range_set *have, uint64_t offset, uint64_t end)
+{
+    session->gaps -= have->count;
+    int r = range_set_add(have, offset, end, NULL);
+    session->gaps += have->count;
+    if (r < 0)
+        return violation(session, SESSION_CODE_MEMORY, "out of memory");
+    if (session->gaps > GAPS_MAX)
+        return violation(session, SESSION_CODE_LIMIT, "too many gaps in what was sent");
+    return 0;
+}
+
 /* Notes that [offset, end) is here. */
 static int note_bytes(struct session *session, struct inbound *inbound, uint64_t offset, uint64_t end)
 {
     if (end <= inbound->got)
         return 0;
-    if (offset > inbound->got) {
-        if (range_set_add(&inbound->have, offset, end, NULL) < 0)
-            return violation(session, SESSION_CODE_MEMORY, "out of memory");
-        return 0;
-    }
+    if (offset > inbound->got)
+        return gap_add(session, &inbound->have, offset, end);
+    session->gaps -= inbound->have.count;
     inbound->got = end;
     uint64_t first;
     while (range_set_next(&inbound->have, 0, &first, &end) && first <= inbound->got) {
@@ -452,6 +465,7 @@ static int note_bytes(struct session *session, struct inbound *inbound, uint64_t
             inbound->got = end;
         range_set_drop_first(&inbound->have);
     }
+    session->gaps += inbound->have.count;
     return 0;
 }
 

@@ -36,6 +36,10 @@
 #define CLOCK_SAMPLES 8
 #define OUTCOME_RUNS_MAX 262144
 #define LOST_RANGES_MAX 4096
+#define GAPS_MAX 131072    /* ranges of bytes beyond gaps, of all flows of a session */
+#define WAITERS_MAX 262144 /* antecedents that are waited for */
+#define REFUSALS_MAX 65536
+#define LEDGER_MAX (1 << 20)
 
 /* ---- messages of ours: outbound.c */
 
@@ -233,13 +237,15 @@ struct inbound {
     uint64_t consumed; /* parts: handed over */
     struct inbound_properties properties;
     uint32_t waiting_for;
+    struct waiter *waiters; /* waiter_count of them, those that wait are in the session's tree */
+    uint32_t waiter_count;
     enum session_take take;
     void *sink;
     bool opened, early, queued, credit_wanted, announced, is_ready, incomplete, last_told;
 };
 RB_HEAD(inbound_tree, inbound);
 
-struct waiter { /* a message of the peer's waits for an antecedent */
+struct waiter { /* one of inbound.waiters: a message of the peer's waits for an antecedent */
     RB_ENTRY(waiter) entry;
     uint64_t antecedent;
     struct inbound *inbound;
@@ -371,6 +377,7 @@ struct session {
     bool paused, grant_wanted;
     struct runs outcomes;
     struct list refusals;
+    uint64_t refusal_count, waiter_count, gaps;
 
     /* streams */
     struct stream_tree streams;
@@ -537,6 +544,7 @@ void inbound_discard(struct session *session, struct inbound *inbound, enum sess
 void inbound_free_all(struct session *session);
 struct inbound *inbound_find(struct session *session, uint64_t id);
 int inbound_grow(struct session *session, struct inbound *inbound, size_t capacity);
+int gap_add(struct session *session, struct range_set *have, uint64_t offset, uint64_t end);
 int inbound_window(struct session *session, struct inbound *inbound); /* allows more of what is taken in parts */
 /* deliver.c */
 void deliver_when_ready(struct session *session, struct inbound *inbound);

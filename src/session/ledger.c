@@ -14,6 +14,8 @@ static struct ledger_entry *entry_at(struct ledger *ledger, uint32_t index)
 
 int ledger_make_room(struct session *session, struct ledger *ledger, uint32_t entries)
 {
+    if (ledger->count + entries > LEDGER_MAX)
+        return violation(session, SESSION_CODE_LIMIT, "the peer does not acknowledge what it gets");
     uint32_t capacity = ledger->capacity ? ledger->capacity : 4;
     while (capacity - ledger->count < entries)
         capacity *= 2;

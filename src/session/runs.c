@@ -29,6 +29,10 @@ int runs_add(const struct memory *memory, struct runs *runs, uint8_t kind, uint6
             return 0;
         }
     }
+    if (runs->head + runs->count == runs->capacity && runs->head > runs->capacity / 2) {
+        memmove(runs->items, runs->items + runs->head, runs->count * sizeof *runs->items);
+        runs->head = 0;
+    }
     if (runs->head + runs->count == runs->capacity) {
         int r = runs_grow(memory, runs);
         if (r < 0)

@@ -37,6 +37,28 @@ bool antecedents_pending(const struct session *session, uint64_t id, const struc
     return false;
 }
 
+/* Lets go of the places of an inbound's antecedents once it waits for none. */
+static void waiters_free(struct session *session, struct inbound *inbound)
+{
+    session->waiter_count -= inbound->waiter_count;
+    memory_release(session->memory, inbound->waiters, inbound->waiter_count * sizeof *inbound->waiters);
+    inbound->waiters = NULL;
+    inbound->waiter_count = 0;
+}
+
+static int waiters_make(struct session *session, struct inbound *inbound)
+{
+    uint32_t count = inbound->properties.antecedent_count;
+    if (session->waiter_count + count > WAITERS_MAX)
+        return violation(session, SESSION_CODE_LIMIT, "too many messages wait for others");
+    inbound->waiters = memory_allocate_zero(session->memory, count * sizeof *inbound->waiters);
+    if (!inbound->waiters)
+        return violation(session, SESSION_CODE_MEMORY, "out of memory");
+    inbound->waiter_count = count;
+    session->waiter_count += count;
+    return 0;
+}
+
 int waiters_add(struct session *session, struct inbound *inbound)
 {
     const struct inbound_properties *properties = &inbound->properties;
@@ -54,13 +76,14 @@ int waiters_add(struct session *session, struct inbound *inbound)
                 inbound->properties.flags |= MESSAGE_ANTECEDENT_LOST;
             continue;
         }
-        struct waiter *waiter = memory_allocate(session->memory, sizeof *waiter);
-        if (!waiter)
-            return violation(session, SESSION_CODE_MEMORY, "out of memory");
+        int r = inbound->waiters ? 0 : waiters_make(session, inbound);
+        if (r < 0)
+            return r;
+        struct waiter *waiter = &inbound->waiters[i];
         waiter->antecedent = antecedent;
         waiter->inbound = inbound;
         if (RB_INSERT(waiter_tree, &session->waiters, waiter))
-            memory_release(session->memory, waiter, sizeof *waiter); /* named twice */
+            waiter->inbound = NULL; /* named twice */
         else
             inbound->waiting_for++;
     }
@@ -69,18 +92,12 @@ int waiters_add(struct session *session, struct inbound *inbound)
 
 void waiters_remove(struct session *session, struct inbound *inbound)
 {
-    if (!inbound->waiting_for)
-        return;
-    /* Rare: a message that waits was given up. */
-    struct waiter *waiter, *next;
-    for (waiter = RB_MIN(waiter_tree, &session->waiters); waiter && inbound->waiting_for; waiter = next) {
-        next = RB_NEXT(waiter_tree, &session->waiters, waiter);
-        if (waiter->inbound != inbound)
-            continue;
-        RB_REMOVE(waiter_tree, &session->waiters, waiter);
-        memory_release(session->memory, waiter, sizeof *waiter);
-        inbound->waiting_for--;
-    }
+    for (uint32_t i = 0; i < inbound->waiter_count; i++)
+        if (inbound->waiters[i].inbound)
+            RB_REMOVE(waiter_tree, &session->waiters, &inbound->waiters[i]);
+    inbound->waiting_for = 0;
+    if (inbound->waiters)
+        waiters_free(session, inbound);
 }
 
 static void wake_waiters(struct session *session, uint64_t id, bool delivered)
@@ -91,11 +108,13 @@ static void wake_waiters(struct session *session, uint64_t id, bool delivered)
         struct waiter *next = RB_NEXT(waiter_tree, &session->waiters, waiter);
         struct inbound *inbound = waiter->inbound;
         RB_REMOVE(waiter_tree, &session->waiters, waiter);
-        memory_release(session->memory, waiter, sizeof *waiter);
+        waiter->inbound = NULL;
         if (!delivered)
             inbound->properties.flags |= MESSAGE_ANTECEDENT_LOST;
-        if (--inbound->waiting_for == 0)
+        if (--inbound->waiting_for == 0) {
+            waiters_free(session, inbound);
             deliver_when_ready(session, inbound);
+        }
         waiter = next;
     }
 }
@@ -107,12 +126,15 @@ int refusal_add(struct session *session, uint64_t id, const char *reason)
     size_t size = strlen(reason);
     if (size > REASON_MAX)
         size = REASON_MAX;
+    if (session->refusal_count >= REFUSALS_MAX)
+        return violation(session, SESSION_CODE_LIMIT, "the peer does not take the outcomes of its messages");
     struct refusal *refusal = memory_allocate(session->memory, sizeof *refusal + size);
     if (!refusal)
         return violation(session, SESSION_CODE_MEMORY, "out of memory");
     refusal->id = id;
     refusal->size = size;
     memcpy(refusal->reason, reason, size);
+    session->refusal_count++;
     list_append(&session->refusals, &refusal->link);
     return 0;
 }

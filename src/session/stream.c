@@ -215,6 +215,7 @@ static void stream_free(struct session_stream *stream)
     pieces_release(session->memory, &stream->pieces, UINT64_MAX);
     range_set_clear(&stream->again);
     range_set_clear(&stream->acked);
+    session->gaps -= stream->have.count;
     range_set_clear(&stream->have);
     memory_release(session->memory, stream->ring, stream->ring_capacity);
     list_remove(&stream->news);
@@ -241,7 +242,7 @@ static void stream_forget(struct session_stream *stream)
     session->streams_open--;
     session->reserve_free += stream->reserved_window;
     session->statistics.reserved_bytes -= stream->reserved_window;
-    if (!stream->local && stream->opened)
+    if (!stream->local) /* charged when the first was heard of it */
         credit_return(session, MESSAGE_COST + BEFORE_FLOW_CREDIT);
     stream->dead = true;
     if (stream->pinned)
@@ -298,7 +299,7 @@ int session_stream_reset(struct session_stream *stream, uint64_t code)
     unschedule_stream(session, stream);
     stream->reset = true;
     stream->reset_code = code;
-    if (session->ended) {
+    if (session->ended || (stream->local && !stream->paid)) { /* the peer has not heard of it */
         stream_ended_check(stream);
         return 0;
     }

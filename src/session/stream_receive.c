@@ -125,11 +125,10 @@ static int ring_grow(struct session_stream *stream, uint64_t wanted)
 
 static int note_bytes(struct session_stream *stream, uint64_t offset, uint64_t end)
 {
-    if (offset > stream->got) {
-        if (range_set_add(&stream->have, offset, end, NULL) < 0)
-            return violation(stream->session, SESSION_CODE_MEMORY, "out of memory");
-        return 0;
-    }
+    struct session *session = stream->session;
+    if (offset > stream->got)
+        return gap_add(session, &stream->have, offset, end);
+    session->gaps -= stream->have.count;
     stream->got = end;
     uint64_t first;
     while (range_set_next(&stream->have, 0, &first, &end) && first <= stream->got) {
@@ -137,6 +136,7 @@ static int note_bytes(struct session_stream *stream, uint64_t offset, uint64_t e
             stream->got = end;
         range_set_drop_first(&stream->have);
     }
+    session->gaps += stream->have.count;
     return 0;
 }
 
