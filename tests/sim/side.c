@@ -74,6 +74,13 @@ static bool drained(struct side *side)
     return true;
 }
 
+static void pull_all(struct side *side)
+{
+    for (unsigned i = 0; i < side->sim->links_made; i++)
+        if (link_alive(&side->sim->links[i], side))
+            link_pull(&side->sim->links[i], side);
+}
+
 void side_leave(struct side *side)
 {
     struct sim *sim = side->sim;
@@ -81,10 +88,9 @@ void side_leave(struct side *side)
         return;
     side->depth++;
     session_flush_events(side->session, side_clock(side));
-    for (unsigned i = 0; i < sim->links_made; i++)
-        if (link_alive(&sim->links[i], side))
-            link_pull(&sim->links[i], side);
-    session_flush_events(side->session, side_clock(side));
+    pull_all(side);
+    session_flush_events(side->session, side_clock(side)); /* which may have ended it: there is an ABORT to send */
+    pull_all(side);
     check_bounds(side);
     side->depth--;
     if (side->ended && drained(side)) {
