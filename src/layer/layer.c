@@ -3,7 +3,6 @@
 #include "layer/layer.h"
 
 #include <arpa/inet.h>
-#include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -12,6 +11,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "layer/interface.h"
 #include "layer/socket.h"
 
 int layer_fail(struct layer *layer, int code, const char *format, ...)
@@ -118,51 +118,6 @@ static void print_address(const struct sockaddr_storage *address, socklen_t size
         snprintf(text, text_size, "%s", "");
 }
 
-static bool same_host(const struct sockaddr *a, const struct sockaddr_storage *b)
-{
-    if (!a || a->sa_family != b->ss_family)
-        return false;
-    if (a->sa_family == AF_INET)
-        return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
-               ((const struct sockaddr_in *)(const void *)b)->sin_addr.s_addr;
-    return a->sa_family == AF_INET6 && IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
-                                                          &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr);
-}
-
-static bool is_loopback(const struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
-}
-
-/* The interface that a connection was bound to, else the one that holds its local address. */
-static void find_interface(int fd, const struct sockaddr_storage *local, char *interface, size_t size)
-{
-    char bound[IF_NAMESIZE] = "";
-    socklen_t bound_size = sizeof bound;
-    struct ifaddrs *addresses;
-
-    if (local->ss_family != AF_INET && local->ss_family != AF_INET6)
-        return;
-    if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bound, &bound_size) == 0 && bound_size > 0 && *bound) {
-        snprintf(interface, size, "%s", bound);
-        return;
-    }
-    if (is_loopback(local) && if_indextoname(1, bound)) { /* the first one, by definition of the system */
-        snprintf(interface, size, "%s", bound);
-        return;
-    }
-    if (getifaddrs(&addresses) < 0)
-        return;
-    for (const struct ifaddrs *at = addresses; at; at = at->ifa_next)
-        if (same_host(at->ifa_addr, local)) {
-            snprintf(interface, size, "%s", at->ifa_name);
-            break;
-        }
-    freeifaddrs(addresses);
-}
-
 void layer_path(const struct layer *top, char *local, size_t local_size, char *remote, size_t remote_size,
                 char *interface, size_t interface_size)
 {
@@ -178,7 +133,7 @@ void layer_path(const struct layer *top, char *local, size_t local_size, char *r
         return;
     if (getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
         print_address(&address, size, local, local_size);
-        find_interface(fd, &address, interface, interface_size);
+        interface_find(top->context, fd, &address, interface, interface_size);
     }
     socket_remote(bottom(top), &address, &size);
     print_address(&address, size, remote, remote_size);

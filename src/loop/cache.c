@@ -23,9 +23,12 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
-enum { KEPT_BLOCKS = 8 };
+enum { KEPT_BLOCKS = 32, TICKS = 2 };
 #define LARGE_MIN ((size_t)128 * 1024)
-#define KEPT_BYTES ((size_t)64 * 1024 * 1024)
+#define KEPT_BYTES ((size_t)64 * 1024 * 1024)  /* of blocks up to this size */
+#define HUGE_BYTES ((size_t)128 * 1024 * 1024) /* one block above it, up to this one */
+#define ALL_BYTES ((size_t)160 * 1024 * 1024)
+#define TICK 5000000 /* microseconds */
 
 struct kept {
     void *block;
@@ -38,9 +41,11 @@ struct cache {
     /* Kept messages are given back from any thread. Whoever finds it taken does without the cache: nobody waits, and a
      * child that was forked while another thread held it is not stuck. */
     pthread_mutex_t lock;
-    struct kept kept[KEPT_BLOCKS]; /* oldest first */
-    size_t count, bytes;
-    bool closed; /* the context ended: nothing is kept any more */
+    struct kept kept[KEPT_BLOCKS + 1]; /* oldest first */
+    size_t count, bytes, huge;         /* huge: of the bytes, the one large block */
+    atomic_bool holds;                 /* count is not 0 */
+    unsigned idle;                     /* ticks since something was kept or taken */
+    bool closed;                       /* the context ended: nothing is kept any more */
 };
 
 /* Four sizes a power of two: a block then serves every message of its class, and the unused tail is never faulted in. */
@@ -56,7 +61,9 @@ static struct kept remove_at(struct cache *cache, size_t index)
     struct kept kept = cache->kept[index];
 
     cache->bytes -= kept.size;
-    cache->count--;
+    if (kept.size > KEPT_BYTES)
+        cache->huge = 0;
+    atomic_store_explicit(&cache->holds, --cache->count > 0, memory_order_relaxed);
     memmove(&cache->kept[index], &cache->kept[index + 1], (cache->count - index) * sizeof *cache->kept);
     ASAN_UNPOISON_MEMORY_REGION(kept.block, kept.size);
     return kept;
@@ -70,8 +77,10 @@ static void *find_kept(struct cache *cache, size_t class)
     if (pthread_mutex_trylock(&cache->lock) != 0)
         return NULL;
     for (size_t i = cache->count; i-- > 0 && !block;)
-        if (cache->kept[i].size == class)
+        if (cache->kept[i].size == class) {
             block = remove_at(cache, i).block;
+            cache->idle = 0;
+        }
     pthread_mutex_unlock(&cache->lock);
     return block;
 }
@@ -91,29 +100,77 @@ static void *cache_allocate(const struct memory *memory, size_t size)
     return block ? block : malloc(class);
 }
 
+/* Whether something has to go before a block of this class can be kept, and which. */
+static bool in_the_way(const struct cache *cache, size_t class, size_t *ret_index)
+{
+    bool huge = class > KEPT_BYTES, one_huge = cache->huge > 0;
+    bool full =
+        huge ? one_huge : cache->count - one_huge == KEPT_BLOCKS || cache->bytes - cache->huge + class > KEPT_BYTES;
+
+    if (!full && cache->bytes + class <= ALL_BYTES)
+        return false;
+    *ret_index = 0;
+    while (full && *ret_index < cache->count - 1 && (cache->kept[*ret_index].size > KEPT_BYTES) != huge)
+        (*ret_index)++;
+    return true;
+}
+
 static void cache_release(const struct memory *memory, void *block, size_t size)
 {
     struct cache *cache = container_of(memory, struct cache, memory);
-    size_t class = size < LARGE_MIN ? 0 : class_of(size);
-    struct kept dropped[KEPT_BLOCKS];
-    size_t drops = 0;
+    size_t class = size < LARGE_MIN ? 0 : class_of(size), drops = 0, index;
+    void *dropped[KEPT_BLOCKS + 1];
 
-    if (class == 0 || class > KEPT_BYTES || pthread_mutex_trylock(&cache->lock) != 0) {
+    if (class == 0 || class > HUGE_BYTES || pthread_mutex_trylock(&cache->lock) != 0) {
         free(block);
         return;
     }
-    while (cache->count > 0 && (cache->count == KEPT_BLOCKS || cache->bytes + class > KEPT_BYTES))
-        dropped[drops++] = remove_at(cache, 0);
     if (!cache->closed) {
+        while (in_the_way(cache, class, &index))
+            dropped[drops++] = remove_at(cache, index).block;
         ASAN_POISON_MEMORY_REGION(block, class);
         cache->kept[cache->count++] = (struct kept){block, class};
         cache->bytes += class;
+        if (class > KEPT_BYTES)
+            cache->huge = class;
+        cache->idle = 0;
+        atomic_store_explicit(&cache->holds, true, memory_order_relaxed);
         block = NULL;
     }
     pthread_mutex_unlock(&cache->lock);
     free(block);
     while (drops > 0)
-        free(dropped[--drops].block);
+        free(dropped[--drops]);
+}
+
+static void drop_all(struct cache *cache)
+{
+    while (cache->count > 0)
+        free(remove_at(cache, cache->count - 1).block);
+}
+
+static void on_tick(struct loop_timer *timer, int64_t now)
+{
+    hawser_context *context = container_of(timer, hawser_context, cache_timer);
+    struct cache *cache = context->cache;
+
+    (void)now;
+    context->cache_timed = false;
+    if (pthread_mutex_trylock(&cache->lock) == 0) {
+        if (++cache->idle > TICKS)
+            drop_all(cache);
+        pthread_mutex_unlock(&cache->lock);
+    }
+    cache_watch(context);
+}
+
+void cache_watch(hawser_context *context)
+{
+    if (context->cache_timed || !atomic_load_explicit(&context->cache->holds, memory_order_relaxed))
+        return;
+    if (!context->cache_timer.fire)
+        loop_timer_init(&context->cache_timer, on_tick);
+    context->cache_timed = loop_timer_set(context, &context->cache_timer, loop_now(context) + TICK) == 0;
 }
 
 struct cache *cache_new(void)
@@ -128,6 +185,7 @@ struct cache *cache_new(void)
     }
     cache->memory = (struct memory){cache_allocate, cache_release};
     atomic_init(&cache->references, 1);
+    atomic_init(&cache->holds, false);
     return cache;
 }
 
@@ -161,8 +219,7 @@ void cache_close(struct cache *cache, bool forked)
     else if (pthread_mutex_trylock(&cache->lock) != 0)
         return; /* in the middle of a change when fork() came: left as it is */
     cache->closed = true;
-    while (cache->count > 0)
-        free(remove_at(cache, 0).block);
+    drop_all(cache);
     pthread_mutex_unlock(&cache->lock);
     loop_memory_unref(&cache->memory);
 }

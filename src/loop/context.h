@@ -63,6 +63,8 @@ struct hawser_context {
     int stop_code;
 
     struct cache *cache;
+    struct loop_timer cache_timer;
+    bool cache_timed;
     uint8_t *scratch;
     char *state_dir;
     hawser_context_options options;
@@ -109,6 +111,8 @@ void watches_free(hawser_context *context);
 /* cache.c */
 struct cache *cache_new(void);
 const struct memory *cache_memory(struct cache *cache);
+/* Lets go of what was not used for ten to fifteen seconds; called in every dispatch, since any thread may give back. */
+void cache_watch(hawser_context *context);
 void cache_close(struct cache *cache, bool forked);
 
 #endif

@@ -111,6 +111,7 @@ static int dispatch(hawser_context *context, int64_t timeout_us)
     handled += tell_events(context);
     handled += timers_fire(context);
     handled += deferred_run(context);
+    cache_watch(context);
     context->dispatching = false;
     if (context->running)
         timers_arm(context, false);

@@ -86,9 +86,15 @@ void loop_job_cancel(hawser_context *context, struct loop_job *job);
 void loop_hold(hawser_context *context);
 void loop_release(hawser_context *context);
 
-/* What other parts keep for a context (associations, tickets, the resolver); released at its end in this order: who uses
- * another goes first. */
-enum loop_part { LOOP_PART_ASSOCIATIONS, LOOP_PART_SECURITY, LOOP_PART_RESOLVER, LOOP_PART_COUNT };
+/* What other parts keep for a context (associations, tickets, the resolver, the system's addresses); released at its end
+ * in this order: who uses another goes first. */
+enum loop_part {
+    LOOP_PART_ASSOCIATIONS,
+    LOOP_PART_SECURITY,
+    LOOP_PART_RESOLVER,
+    LOOP_PART_INTERFACES,
+    LOOP_PART_COUNT
+};
 void *loop_part(const hawser_context *context, enum loop_part part);
 void loop_set_part(hawser_context *context, enum loop_part part, void *value, void (*release)(void *value));
 

@@ -268,6 +268,40 @@ static void early_data_can_be_left(void **state)
     finish(world);
 }
 
+/* A listener that wants no early data gives tickets all the same. */
+static void resumes_without_early_data(void **state)
+{
+    struct world *world = *state;
+
+    world_listen(world, HAWSER_LISTEN(.no_early_data = true));
+    for (int i = 0; i < 3; i++) {
+        world_associate(world, NULL);
+        assert_int_equal(hawser_send(world->client.line, "again", 5, HAWSER_MESSAGE(.safely_replayable = true), NULL),
+                         0);
+        until(world, world->client.settled == 1);
+        assert_int_equal(world->client.resumed, i > 0);
+        assert_false(world->client.early_data);
+        finish(world);
+    }
+}
+
+static void resumption_can_be_left(void **state)
+{
+    struct world *world = *state;
+
+    world_connect(world);
+    finish(world);
+    for (int i = 0; i < 2; i++) { /* neither takes a ticket nor leaves one that is newer */
+        world_associate(world, HAWSER_ASSOCIATE(.no_resumption = true));
+        until(world, world->client.seen[HAWSER_ESTABLISHED]);
+        assert_false(world->client.resumed);
+        finish(world);
+    }
+    connect_early(world);
+    assert_true(world->client.resumed);
+    finish(world);
+}
+
 /* ------------------------------------------------------------------------------------------------- look-up, refusal */
 
 static void find_by_name_and_identity(void **state)
@@ -347,6 +381,8 @@ int main(void)
         api_test(early_data_saves_a_round_trip),
         api_test(early_data_can_be_refused),
         api_test(early_data_can_be_left),
+        api_test(resumes_without_early_data),
+        api_test(resumption_can_be_left),
         api_test(find_by_name_and_identity),
         api_test(refusal_reaches_the_peer),
         api_test(what_nobody_takes_is_refused),

@@ -16,6 +16,8 @@
 
 #include "loop_test.h"
 
+#include "loop/context.h"
+
 static void unref_context(void *user)
 {
     hawser_context_unref(user);
@@ -298,7 +300,7 @@ static void large_blocks_are_kept_small_ones_are_not_our_business(void **state)
 {
     hawser_context *context = context_new();
     const struct memory *memory = loop_memory(context);
-    void *first, *second;
+    void *first, *second, *third;
 
     (void)state;
     first = memory_allocate(memory, 3 * MIB);
@@ -312,13 +314,67 @@ static void large_blocks_are_kept_small_ones_are_not_our_business(void **state)
     second = memory_allocate(memory, 100 * MIB);
     assert_non_null(second);
     assert_ptr_not_equal(second, first);
-    memory_release(memory, second, 100 * MIB); /* too large to keep */
+    memory_release(memory, second, 100 * MIB); /* one of its size is kept */
+    third = memory_allocate(memory, 100 * MIB);
+    assert_ptr_equal(third, second);
+    memory_release(memory, third, 100 * MIB);
     second = memory_allocate(memory, 3 * MIB); /* and it did not drive out the other */
     assert_ptr_equal(second, first);
     memory_release(memory, second, 3 * MIB);
+    memory_release(memory, memory_allocate(memory, 200 * MIB), 200 * MIB); /* too large to keep */
     memory_release(memory, memory_allocate(memory, 0), 0);
     memory_release(memory, NULL, 5);
     assert_null(memory_allocate(memory, SIZE_MAX - 4096));
+    hawser_context_unref(context);
+}
+
+/* As many as a flood has under way, however much larger one is among them. */
+static void a_flood_of_blocks_is_kept(void **state)
+{
+    hawser_context *context = context_new();
+    const struct memory *memory = loop_memory(context);
+    void *first[32], *again;
+
+    (void)state;
+    for (int i = 0; i < 32; i++)
+        assert_non_null(first[i] = memory_allocate(memory, 2 * MIB));
+    for (int i = 0; i < 32; i++)
+        memory_release(memory, first[i], 2 * MIB);
+    memory_release(memory, memory_allocate(memory, 90 * MIB), 90 * MIB);
+    for (int i = 31; i >= 0; i--) {
+        again = memory_allocate(memory, 2 * MIB);
+        assert_ptr_equal(again, first[i]);
+    }
+    for (int i = 0; i < 32; i++)
+        memory_release(memory, first[i], 2 * MIB);
+    hawser_context_unref(context);
+}
+
+static void tick(hawser_context *context)
+{
+    assert_true(context->cache_timed);
+    assert_int_equal(loop_timer_set(context, &context->cache_timer, loop_clock()), 0);
+    assert_int_equal(hawser_dispatch(context), 0);
+}
+
+static void idle_contexts_let_go(void **state)
+{
+    hawser_context *context = context_new();
+    const struct memory *memory = loop_memory(context);
+    void *block = memory_allocate(memory, MIB);
+
+    (void)state;
+    assert_int_equal(hawser_dispatch(context), 0);
+    assert_false(context->cache_timed);
+    memory_release(memory, block, MIB);
+    assert_int_equal(hawser_dispatch(context), 0);
+    for (int i = 0; i < 2; i++)
+        tick(context);
+    block = memory_allocate(memory, MIB); /* it is in use after all */
+    memory_release(memory, block, MIB);
+    for (int i = 0; i < 3; i++)
+        tick(context);
+    assert_false(context->cache_timed); /* nothing is left to watch over */
     hawser_context_unref(context);
 }
 
@@ -377,6 +433,8 @@ int main(void)
         cmocka_unit_test(cancelled_jobs_are_not_done),
         cmocka_unit_test(forked_child_is_told_and_harmless),
         cmocka_unit_test(large_blocks_are_kept_small_ones_are_not_our_business),
+        cmocka_unit_test(a_flood_of_blocks_is_kept),
+        cmocka_unit_test(idle_contexts_let_go),
         cmocka_unit_test(memory_outlives_its_context_on_any_thread),
         cmocka_unit_test(scratch_is_large_enough),
     };
