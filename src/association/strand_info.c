@@ -56,11 +56,11 @@ void strand_tune(const struct strand *strand)
 {
     int fd = layer_descriptor(strand->top);
     unsigned timeout = (unsigned)(strand->association->line_dead / 1000);
-    socklen_t size = sizeof(int);
-    int protocol;
+    const struct layer *bottom = strand->top;
 
-    if (fd < 0 || timeout == 0 || getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0 ||
-        protocol != IPPROTO_TCP)
+    while (bottom->below)
+        bottom = bottom->below;
+    if (fd < 0 || timeout == 0 || strcmp(bottom->type->name, "tcp") != 0)
         return;
     if (setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout) < 0)
         loop_log(strand->association->context, HAWSER_LOG_DEBUG, "TCP_USER_TIMEOUT: %s", hawser_strerror(-errno));

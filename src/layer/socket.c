@@ -74,8 +74,8 @@ int socket_accept(const struct layer_type *type, hawser_context *context, int fd
 
     if (r < 0)
         return r;
-    /* The peer mostly speaks first, and what it said may be there already. */
-    socket->readable = socket->writable = true;
+    /* What the peer may have said already is told as the first event. */
+    socket->writable = true;
     r = join(socket, context, fd);
     if (r < 0) {
         free(socket);
@@ -210,7 +210,7 @@ int socket_establish(struct layer *layer)
         return 0;
     if (!socket->writable)
         return -EAGAIN;
-    if (getsockopt(socket->io.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+    if (socket->hung_up && getsockopt(socket->io.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
         error = errno;
     if (error)
         return fail_connect(socket, error);

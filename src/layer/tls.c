@@ -116,15 +116,17 @@ static ssize_t tls_send(struct layer *layer, const void *data, size_t size)
     /* A server could write here, half a round trip early, but GnuTLS would use the wrong keys (libraries.md, 1b). */
     if (tls->opening)
         return send_early(tls, data, size);
-    if (tls->out && (code = tls_flush(tls)) < 0)
+    if (tls->out && !tls->late_waits && (code = tls_flush(tls)) < 0)
         return code;
-    while (taken < size && !tls->out) {
+    while (taken < size && (!tls->out || tls->late_waits)) {
         size_t slice = size - taken < TLS_RECORD ? size - taken : TLS_RECORD;
         ssize_t n = gnutls_record_send(tls->session, at + taken, slice);
         if (n > 0)
             taken += (size_t)n;
         else if (n != GNUTLS_E_INTERRUPTED)
             return taken > 0 ? (ssize_t)taken : tls_fail(tls, n);
+        if (tls->late_waits && (code = tls_flush(tls)) < 0 && code != -EAGAIN)
+            return code;
     }
     return (ssize_t)taken;
 }
@@ -221,6 +223,10 @@ static int tls_rekey(struct layer *layer)
 
 static void tls_detach(struct layer *layer)
 {
+    struct tls_layer *tls = tls_of(layer);
+
+    if (tls->late_waits)
+        (void)tls_flush(tls); /* the rest when attach() tells that there is room */
     layer->below->type->detach(layer->below);
     layer->context = NULL;
 }

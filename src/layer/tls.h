@@ -6,6 +6,7 @@
 #include <gnutls/gnutls.h>
 
 #include "layer/layer.h"
+#include "loop/loop.h"
 #include "security/security.h"
 
 #define TLS_RECORD 16384
@@ -47,6 +48,7 @@ struct tls_layer {
     struct tls_opening *opening; /* NULL once established */
     struct tls_peer *peer;       /* NULL: not verified yet */
     struct tls_bytes *out;       /* that the layer below did not take yet; NULL: none */
+    struct loop_deferred late;   /* sends the last flight, unless data took it along */
     struct tls_bytes *early;     /* the server's: early data that was not fetched yet */
     /* Read ahead of what GnuTLS asked for: a block, while it holds something, or the header of the next record. */
     uint8_t *block;
@@ -57,8 +59,10 @@ struct tls_layer {
     bool starved : 1; /* the layer below had nothing since the last call into GnuTLS */
     bool ended : 1;   /* the layer below came to its end */
     bool said_bye : 1;
-    bool early_sent : 1; /* the client sent some */
-    bool early_open : 1; /* the server knows from whom it is, and hands it out */
+    bool late_waits : 1;    /* out is the last flight of the handshake, and nothing refused it yet */
+    bool late_deferred : 1; /* it lets those go first who were put off before it */
+    bool early_sent : 1;    /* the client sent some */
+    bool early_open : 1;    /* the server knows from whom it is, and hands it out */
 };
 
 static inline struct tls_layer *tls_of(const struct layer *layer)
@@ -68,7 +72,8 @@ static inline struct tls_layer *tls_of(const struct layer *layer)
 
 /* tls_io.c: between GnuTLS and the layer below. */
 void tls_set_io(struct tls_layer *tls);
-int tls_flush(struct tls_layer *tls); /* 0: all gone, -EAGAIN, or dead */
+int tls_flush(struct tls_layer *tls);       /* 0: all gone, -EAGAIN, or dead */
+void tls_flush_late(struct tls_layer *tls); /* at the end of this dispatch, or with the first data */
 void tls_free_io(struct tls_layer *tls);
 
 /* tls_session.c: a session as the config wants it. */

@@ -103,8 +103,8 @@ static int finish(struct tls_layer *tls)
     if (tls->is_server)
         gnutls_session_ticket_send(tls->session, 1, 0);
     tls_close_opening(tls);
-    r = tls_flush(tls);
-    return r == -EAGAIN ? 0 : r;
+    tls_flush_late(tls);
+    return 0;
 }
 
 int tls_establish(struct layer *layer)

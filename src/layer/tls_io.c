@@ -89,6 +89,10 @@ int tls_flush(struct tls_layer *tls)
 {
     struct layer *below = tls->layer.below;
 
+    if (tls->late_waits) {
+        tls->late_waits = false;
+        loop_undefer(&tls->late);
+    }
     while (tls->out) {
         struct tls_bytes *out = tls->out;
         ssize_t n = below->type->send(below, out->data + out->position, out->size - out->position);
@@ -101,6 +105,34 @@ int tls_flush(struct tls_layer *tls)
         }
     }
     return 0;
+}
+
+/* What is put off in this dispatch, as the first message is, may have been put off after this: so it waits for one more
+ * round. */
+static void run_late(struct loop_deferred *late)
+{
+    struct tls_layer *tls = container_of(late, struct tls_layer, late);
+    int r;
+
+    if (!tls->late_deferred) {
+        tls->late_deferred = true;
+        loop_defer(tls->layer.context, late);
+        return;
+    }
+    r = tls_flush(tls);
+    if (r < 0 && r != -EAGAIN && tls->layer.ready)
+        tls->layer.ready(&tls->layer, LAYER_READABLE); /* to find out that it is dead */
+}
+
+/* The end of the handshake and the first data after it are one system call, one packet, one wake-up of the peer. */
+void tls_flush_late(struct tls_layer *tls)
+{
+    if (!tls->out)
+        return;
+    tls->late_waits = true;
+    tls->late_deferred = false;
+    loop_deferred_init(&tls->late, run_late);
+    loop_defer(tls->layer.context, &tls->late);
 }
 
 /* Keeps what follows the first `skip` bytes of the pieces. */
@@ -163,6 +195,8 @@ void tls_set_io(struct tls_layer *tls)
 
 void tls_free_io(struct tls_layer *tls)
 {
+    if (tls->late_waits)
+        loop_undefer(&tls->late);
     free(tls->out);
     free(tls->early);
     free(tls->block);
