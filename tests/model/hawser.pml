@@ -14,7 +14,7 @@
  * script/model runs it in several sizes. What it is run without, to see that the rule is needed:
  *   NO_RESERVATION     flow credit is given chunk by chunk instead of for the whole message
  *   CHARGE_BY_CHUNK    association credit is taken as bytes are sent instead of at the opening
- *   NO_REFUND          a message that ends undelivered gives its charge back only if the receiver saw it open
+ *   NO_REFUND          EXPIRE does not tell what opening had cost: the receiver gives back only what it saw opened
  *   NO_RESEND          what a dead strand carried is not sent again
  *   NO_DEDUPLICATION   the receiver does not remember which ids are settled
  *   NO_ANTECEDENT_RULE a message may be opened before all bytes of its antecedents were sent
@@ -205,12 +205,6 @@ inline s_receive(s)
             :: s_end[a] == UNSETTLED -> s_settle(a, b)
             :: else -> assert(b != DELIVERED) /* what was cancelled unsent cannot have arrived */
             fi;
-#ifndef NO_REFUND
-            if
-            :: b == LOST && (s_opened & BIT(a)) -> s_spent = s_spent - CHARGE(a)
-            :: else
-            fi
-#endif
         fi
     :: type == CREDITS -> s_total = (a > s_total -> a : s_total)
     :: type == FLOW_CREDIT -> s_flow[a] = (b > s_flow[a] -> b : s_flow[a])
@@ -277,7 +271,7 @@ inline s_fail_all()
     :: atomic { S_CAN(s) && CAN_SEND(2) -> s_step_message(s, 2); c = 0 }                                \
     :: atomic { S_CAN(s) && s_expire ->                                                                 \
         a = ((s_expire & 1) -> 0 : ((s_expire & 2) -> 1 : 2));                                          \
-        S_PUT(s, EXPIRE, a, 0, 0);                                                                      \
+        S_PUT(s, EXPIRE, a, ((s_opened & BIT(a)) -> 1 : 0), 0);                                         \
         s_expire = s_expire & ~BIT(a);                                                                  \
         s_on[s].expires = s_on[s].expires | BIT(a);                                                     \
         a = 0 }                                                                                         \
@@ -348,17 +342,8 @@ inline r_settle(m, kind)
     :: r_opened & BIT(m) ->
         r_held = r_held - CHARGE(m);
         r_reserved = r_reserved - r_granted[m];
-#ifdef NO_REFUND
         r_total = r_total + CHARGE(m);
         r_credit_due = true
-#else
-        if
-        :: kind == DELIVERED ->
-            r_total = r_total + CHARGE(m);
-            r_credit_due = true
-        :: else
-        fi
-#endif
     :: else
     fi;
     r_granted[m] = 0;
@@ -405,7 +390,16 @@ inline r_receive(s)
         fi
     :: type == EXPIRE ->
         if
-        :: r_end[a] == UNSETTLED -> r_settle(a, LOST)
+        :: r_end[a] == UNSETTLED ->
+#ifndef NO_REFUND
+            if
+            :: b && !(r_opened & BIT(a)) -> /* its opening is lost, or still on its way */
+                r_total = r_total + CHARGE(a);
+                r_credit_due = true
+            :: else
+            fi;
+#endif
+            r_settle(a, LOST)
         :: else -> r_outcome = r_outcome | BIT(a)
         fi
     :: type == CLOSE -> r_got_close = true
