@@ -128,7 +128,7 @@ static void send_or_keep(struct echo *echo, const struct piece *piece, const voi
         return;
     }
     *kept = *piece;
-    if (piece->size > 0)
+    if (data && piece->size > 0)
         memcpy(kept->data, data, piece->size);
     STAILQ_INSERT_TAIL(&echo->pieces, kept, link);
     if (!echo->paused)

@@ -72,7 +72,7 @@ int hawser_open(hawser_association *association, const hawser_stream_options *gi
 {
     hawser_stream_options options;
     struct session_stream *session;
-    hawser_stream *stream;
+    hawser_stream *stream = NULL;
     int64_t now;
     int r;
 

@@ -39,7 +39,7 @@
 #define GAPS_MAX 131072    /* ranges of bytes beyond gaps, of all flows of a session */
 #define WAITERS_MAX 262144 /* antecedents that are waited for */
 #define REFUSALS_MAX 65536
-#define LEDGER_MAX (1 << 20)
+#define LEDGER_MAX 1048576
 
 /* ---- messages of ours: outbound.c */
 

@@ -15,9 +15,9 @@ static void assert_ended(enum session_code code)
     assert_true(strlen(B->close_reason) > 10); /* a sentence */
     B->wire_size = 0;
     pair_pull(pair, ACCEPTER, SIZE_MAX);
-    const uint8_t *at = B->wire, *body;
+    const uint8_t *at = B->wire, *body = NULL;
     uint64_t type = 0, told = 0;
-    size_t size;
+    size_t size = 0;
     assert_true(B->wire && pair_frame(&at, B->wire + B->wire_size, &type, &body, &size));
     assert_int_equal(type, FRAME_ABORT);
     const uint8_t *reason = varint_get(body, body + size, &told);
