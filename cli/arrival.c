@@ -25,12 +25,14 @@ struct arrival *arrival_new(struct peer *peer, hawser_message_id id, int nicenes
         return NULL;
     }
     LIST_INSERT_HEAD(&peer->arrivals, arrival, link);
+    peer->arriving++;
     return arrival;
 }
 
 void arrival_free(struct arrival *arrival)
 {
     LIST_REMOVE(arrival, link);
+    arrival->peer->arriving--;
     stored_file_drop(&arrival->file);
     gnutls_hash_deinit(arrival->hash, NULL);
     free(arrival->header);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -262,6 +263,17 @@ static void end_all(struct server *server)
     storage_close(&server->storage);
 }
 
+/* Every line and every file under way takes one: as many as the system grants us. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int command_listen(struct tool *tool)
 {
     struct server server = {.tool = tool, .storage = {.directory = -1}};
@@ -269,6 +281,7 @@ int command_listen(struct tool *tool)
 
     LIST_INIT(&server.peers);
     LIST_INIT(&server.processes);
+    allow_descriptors();
     code = tool_open(tool);
     if (code < 0)
         code = prepare(&server);

@@ -62,6 +62,10 @@ static void on_arriving(const hawser_event *event, void *user)
     struct peer *peer = user;
     hawser_message_id id = event->arriving.id;
 
+    if (peer->arriving >= ARRIVING_MAX) {
+        refuse(peer, id, NULL, "too many messages of this peer are arriving at once");
+        return;
+    }
     if (!arrival_new(peer, id, event->arriving.niceness)) {
         refuse(peer, id, NULL, "the receiver is out of memory");
         return;

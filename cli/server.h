@@ -29,6 +29,9 @@ struct server {
 };
 
 struct echo;
+/* So that one peer cannot take all descriptors: an honest sender has a fraction of this under way. */
+#define ARRIVING_MAX 256
+
 struct peer { /* an accepted association */
     LIST_ENTRY(peer) link;
     struct server *server;
@@ -37,6 +40,7 @@ struct peer { /* an accepted association */
     char label[256]; /* what people are told */
     char verification[16];
     LIST_HEAD(, arrival) arrivals;
+    unsigned arriving; /* of them */
     LIST_HEAD(, serving_stream) streams;
     struct echo *echo;
 };

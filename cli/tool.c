@@ -34,7 +34,9 @@ int64_t event_time(const struct tool *tool, int64_t library_us)
 static void print_escaped(const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f)
+        /* Also C1 in UTF-8: terminals obey those as well. */
+        bool c1 = *p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
+        if (*p < 0x20 || *p == 0x7f || c1)
             fprintf(stderr, "\\x%02x", *p);
         else
             putc(*p, stderr);

@@ -15,7 +15,7 @@ static struct batch *batch_of(struct associations *all)
     return all->batch;
 }
 
-/* Messages whose bytes stay until batch_flush(): in the buffer that was read into, or in a block that we take. */
+/* Messages whose bytes stay until batch_flush(): in the scratch that was read into, or in a block that we take. */
 bool batch_add(hawser_association *association, struct session_message *message)
 {
     struct associations *all = association->all;

@@ -286,7 +286,7 @@ int hawser_send_begin(hawser_association *association, uint64_t size, const haws
         r = send_options(&options, &own);
     if (r < 0)
         return r;
-    if (!ret_id || options->release)
+    if (!ret_id || options->release || (size != HAWSER_SIZE_UNKNOWN && size > UINT64_MAX - 1 - options->prefix_size))
         return -EINVAL;
     send = send_properties(options);
     send.parts = true;

@@ -143,7 +143,7 @@ static ssize_t strand_receive(struct strand *strand, uint8_t *scratch, size_t sc
     session_space(strand->session, scratch, scratch_size, &buffer, &size);
     n = strand->top->type->receive(strand->top, buffer, size);
     if (n > 0) {
-        batch_open(association->all, buffer, (size_t)n);
+        batch_open(association->all, scratch, scratch_size); /* what lies elsewhere does not stay */
         (void)session_received(strand->session, buffer, (size_t)n, !strand->secured, loop_now(association->context));
         batch_flush(association->all);
     } else if (n == 0) {

@@ -141,19 +141,13 @@ static uint8_t *put_grant(struct session_strand *strand, uint8_t *at)
 static uint8_t *put_flow_credits(struct session_strand *strand, uint8_t *at, uint8_t *end)
 {
     struct session *session = strand->session;
-    struct inbound *inbound;
-    RB_FOREACH(inbound, inbound_tree, &session->inbound)
-    {
-        if (session->flow_credits_wanting == 0 || end - at < SMALL_FRAME)
-            break;
-        if (!inbound->credit_wanted)
-            continue;
+    while (!list_empty(&session->crediting) && end - at >= SMALL_FRAME) {
+        struct inbound *inbound = list_first(&session->crediting, struct inbound, crediting);
         if (ledger_make_room(session, &strand->ledger, 1) < 0)
             return NULL;
         uint8_t *from = at;
         inbound->told = inbound->allowed;
-        inbound->credit_wanted = false;
-        session->flow_credits_wanting--;
+        list_remove(&inbound->crediting);
         at = put_frame(at, FRAME_FLOW_CREDIT, (uint64_t[]){inbound->id, inbound->told}, 2);
         sent_to(strand, from, at);
         ledger_add(strand, LEDGER_FLOW_CREDIT, 0, inbound->id, 0, 0);
@@ -299,7 +293,7 @@ bool control_waiting(const struct session_strand *strand)
         if (container_of(link, struct session_strand, link)->ack_wanted)
             return true;
     return !session->hello_sent || session->outcomes.count || session->expires.count || session->grant_wanted ||
-           session->flow_credits_wanting || session->streams_wanting || session->resets.count ||
+           !list_empty(&session->crediting) || session->streams_wanting || session->resets.count ||
            !list_empty(&session->refusals) || close_ready(session);
 }
 
@@ -365,7 +359,7 @@ uint8_t *control_pull(struct session_strand *strand, uint8_t *at, uint8_t *end)
         at = put_all_runs(strand, &session->expires, FRAME_EXPIRE, at, end);
     if (at && session->grant_wanted && end - at >= SMALL_FRAME)
         at = put_grant(strand, at);
-    if (at && session->flow_credits_wanting)
+    if (at)
         at = put_flow_credits(strand, at, end);
     if (at && session->streams_wanting)
         at = put_stream_controls(strand, at, end);

@@ -86,9 +86,8 @@ static void allow(struct session *session, struct inbound *inbound, uint64_t off
     if (offset <= inbound->allowed)
         return;
     inbound->allowed = offset;
-    if (!inbound->credit_wanted)
-        session->flow_credits_wanting++;
-    inbound->credit_wanted = true;
+    if (!list_linked(&inbound->crediting))
+        list_append(&session->crediting, &inbound->crediting);
 }
 
 static int grant(struct session *session, struct inbound *inbound, uint64_t need)

@@ -71,6 +71,7 @@ static struct inbound *inbound_new(struct session *session, uint64_t id)
     inbound->incomplete = true;
     list_init(&inbound->reserving);
     list_init(&inbound->ready);
+    list_init(&inbound->crediting);
     range_set_init(&inbound->have, session->memory);
     RB_INSERT(inbound_tree, &session->inbound, inbound);
     session->inbound_count++;
@@ -89,8 +90,7 @@ void inbound_forget(struct session *session, struct inbound *inbound)
     }
     if (inbound->incomplete)
         session->incomplete--;
-    if (inbound->credit_wanted)
-        session->flow_credits_wanting--;
+    list_remove(&inbound->crediting);
     waiters_remove(session, inbound);
     list_remove(&inbound->reserving);
     list_remove(&inbound->ready);
@@ -192,6 +192,15 @@ static int announce_keeping(struct session *session, struct inbound *inbound, co
     return r;
 }
 
+/* Where the bytes that are here end. */
+static uint64_t extent_of(const struct inbound *inbound)
+{
+    uint64_t extent = inbound->got;
+    for (uint64_t first = 0, end; range_set_next(&inbound->have, first, &first, &end); first = end)
+        extent = end;
+    return extent;
+}
+
 static int open_check(struct session *session, const struct inbound *inbound, const struct data_frame *frame,
                       uint64_t size)
 {
@@ -202,9 +211,7 @@ static int open_check(struct session *session, const struct inbound *inbound, co
         return violation(session, SESSION_CODE_LIMIT, "a message pays for more than the flow credit");
     uint64_t total = frame->flags & DATA_LAST ? size : frame->size;
     uint64_t most = frame->flags & DATA_LAST ? size : frame->paid; /* nothing beyond was allowed yet */
-    uint64_t extent = inbound->got;
-    for (uint64_t first = 0, end; range_set_next(&inbound->have, first, &first, &end); first = end)
-        extent = end;
+    uint64_t extent = extent_of(inbound);
     bool differs = inbound->size != SESSION_SIZE_UNKNOWN && total != SESSION_SIZE_UNKNOWN && inbound->size != total;
     if (extent > most || extent > total || differs)
         return violation(session, SESSION_CODE_PROTOCOL, "a message is not as long as it said");
@@ -263,10 +270,11 @@ static int extent_check(struct session *session, struct inbound *inbound, const 
 {
     uint64_t end = frame->offset + size;
     /* An opening that is sent again may know more than the first one did. */
-    if (frame->flags & DATA_FIRST && inbound->size == SESSION_SIZE_UNKNOWN && frame->size >= inbound->got) {
+    if (frame->flags & DATA_FIRST && inbound->size == SESSION_SIZE_UNKNOWN && frame->size != SESSION_SIZE_UNKNOWN) {
+        if (extent_of(inbound) > frame->size)
+            return violation(session, SESSION_CODE_PROTOCOL, "a message is longer than it said");
         inbound->size = frame->size;
-        if (inbound->take == SESSION_TAKE_WHOLE && frame->size != SESSION_SIZE_UNKNOWN && inbound->reserved &&
-            frame->size > inbound->allowed)
+        if (inbound->take == SESSION_TAKE_WHOLE && inbound->reserved && frame->size > inbound->allowed)
             return settle_inbound(session, inbound->id, OUTCOME_LARGE, NULL) < 0 ? -ESHUTDOWN : 1;
     }
     if (end > VARINT_MAX || (inbound->size != SESSION_SIZE_UNKNOWN && end > inbound->size))
@@ -276,7 +284,7 @@ static int extent_check(struct session *session, struct inbound *inbound, const 
     if (!inbound->opened && end > session->config.receive_memory / 16 && end > BEFORE_FLOW_CREDIT)
         return violation(session, SESSION_CODE_LIMIT, "a message went beyond the flow credit");
     if (frame->flags & DATA_LAST) {
-        if (inbound->size != SESSION_SIZE_UNKNOWN && inbound->size != end)
+        if ((inbound->size != SESSION_SIZE_UNKNOWN && inbound->size != end) || extent_of(inbound) > end)
             return violation(session, SESSION_CODE_PROTOCOL, "a message ends elsewhere than it said");
         inbound->size = end;
     }

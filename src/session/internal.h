@@ -223,11 +223,11 @@ struct inbound_properties {
 
 struct inbound {
     RB_ENTRY(inbound) entry;
-    struct list reserving, ready; /* the session's lists of these names */
-    uint64_t id, size;            /* size: SESSION_SIZE_UNKNOWN until known */
-    uint64_t got;                 /* bytes from 0 on that are here without a gap */
-    struct range_set have;        /* bytes beyond got */
-    uint8_t *buffer;              /* ours unless INTO */
+    struct list reserving, ready, crediting; /* the session's lists of these names */
+    uint64_t id, size;                       /* size: SESSION_SIZE_UNKNOWN until known */
+    uint64_t got;                            /* bytes from 0 on that are here without a gap */
+    struct range_set have;                   /* bytes beyond got */
+    uint8_t *buffer;                         /* ours unless INTO */
     size_t capacity;
     uint64_t paid;     /* bytes of it that association credit covers */
     uint64_t cost;     /* association credit it took */
@@ -241,7 +241,7 @@ struct inbound {
     uint32_t waiter_count;
     enum session_take take;
     void *sink;
-    bool opened, early, queued, credit_wanted, announced, is_ready, incomplete, last_told;
+    bool opened, early, queued, announced, is_ready, incomplete, last_told;
 };
 RB_HEAD(inbound_tree, inbound);
 
@@ -367,6 +367,7 @@ struct session {
     struct waiter_tree waiters;
     struct list ready;     /* whole and settled, while paused */
     struct list reserving; /* wait for memory, most urgent first */
+    struct list crediting; /* flow credit is to be told */
     struct range_set settled, undelivered;
     uint64_t highest;                   /* id seen */
     uint64_t inbound_count, incomplete; /* all; those not whole yet */
@@ -384,9 +385,8 @@ struct session {
     struct list stream_news;
     struct list graveyard; /* closed streams, until nothing points at them */
     uint64_t next_stream;
-    uint64_t streams_wanting; /* resets or credits to be told */
-    struct runs resets;       /* of streams that are gone: first is the id, count the code */
-    uint64_t flow_credits_wanting;
+    uint64_t streams_wanting;      /* resets or credits to be told */
+    struct runs resets;            /* of streams that are gone: first is the id, count the code */
     struct range_set streams_seen; /* of the peer, by id / 2 */
     uint64_t streams_open;
 

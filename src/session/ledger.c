@@ -165,10 +165,8 @@ static int entry_again(struct session *session, const struct ledger_entry *entry
         return 0;
     case LEDGER_FLOW_CREDIT: {
         struct inbound *inbound = inbound_find(session, entry->id);
-        if (inbound && !inbound->credit_wanted) {
-            inbound->credit_wanted = true;
-            session->flow_credits_wanting++;
-        }
+        if (inbound && !list_linked(&inbound->crediting))
+            list_append(&session->crediting, &inbound->crediting);
         return 0;
     }
     case LEDGER_STREAM_CREDIT:

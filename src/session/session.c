@@ -13,6 +13,7 @@ static void lists_init(struct session *session)
     list_init(&session->raising);
     list_init(&session->ready);
     list_init(&session->reserving);
+    list_init(&session->crediting);
     list_init(&session->refusals);
     list_init(&session->stream_news);
     list_init(&session->graveyard);
