@@ -208,7 +208,7 @@ void trusts_free(struct associations *all);
 int association_make_session(hawser_association *association, const struct line_options *line, bool opener);
 
 /* peer.c */
-int peer_note(hawser_association *association, struct layer *top);
+int peer_note(hawser_association *association, const struct layer_peer *peer);
 const char *peer_key_name(const hawser_association *association);
 
 /* find.c */

@@ -146,7 +146,7 @@ static void listener_early(hawser_association *child, struct strand *strand)
         if (n <= 0 || !listener_make_session(child, strand, true))
             return;
         child->early = true;
-        batch_open(child->all, buffer, (size_t)n);
+        batch_open(child->all, scratch, scratch_size - PULL_SIZE);
         (void)session_received(strand->session, buffer, (size_t)n, true, loop_now(child->context));
         batch_flush(child->all);
     }
@@ -171,7 +171,7 @@ static void listener_secured(hawser_association *child, struct strand *strand)
         listener_drop(child, -HAWSER_ENOTSPOKEN, hawser_strerror(-HAWSER_ENOTSPOKEN));
         return;
     }
-    if (peer_note(child, strand->top) < 0 || !listener_make_session(child, strand, false))
+    if (peer_note(child, &peer) < 0 || !listener_make_session(child, strand, false))
         return;
     child->established = true;
     child->round_trips = (uint16_t)peer.round_trips;
@@ -226,8 +226,11 @@ void listener_hello(hawser_association *child)
 {
     struct strand *strand = list_first(&child->strands, struct strand, link);
     const uint8_t *nonce = session_peer_hello(child->session)->nonce;
+    struct layer_peer peer;
 
-    if (!child->peer && peer_note(child, strand->top) < 0) {
+    if (!child->peer)
+        layer_peer(strand->top, &peer);
+    if (!child->peer && peer_note(child, &peer) < 0) {
         listener_refuse(child, SESSION_CODE(SESSION_CODE_MEMORY), "no memory");
         return;
     }

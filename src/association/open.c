@@ -152,7 +152,7 @@ static void open_established(hawser_association *association, struct strand *str
         attempt_failed(association, strand, "tls", -HAWSER_ENOTSPOKEN, hawser_strerror(-HAWSER_ENOTSPOKEN));
         return;
     }
-    if (peer_note(association, strand->top) < 0) {
+    if (peer_note(association, &peer) < 0) {
         open_failed(association, strand, -ENOMEM, NULL);
         return;
     }
@@ -161,8 +161,8 @@ static void open_established(hawser_association *association, struct strand *str
     association->early_data = strand->early && peer.early_accepted;
     association->resumed = peer.resumed;
     association->fast_open = peer.fast_open;
-    fast = strand_fast_open(strand);
-    if (opening->target.fast_open && fast != FAST_OPEN_UNKNOWN)
+    fast = opening->target.fast_open ? strand_fast_open(strand) : FAST_OPEN_UNKNOWN;
+    if (fast != FAST_OPEN_UNKNOWN)
         fast_open_remember(association->context, association->secure->tls.service, fast);
     opening->done = true;
     association->established = association->told = true;

@@ -18,28 +18,26 @@ static const char *put(char **at, const char *text)
 }
 
 /* Takes down who the layers say the peer is. What was told before stays valid for the program. */
-int peer_note(hawser_association *association, struct layer *top)
+int peer_note(hawser_association *association, const struct layer_peer *peer)
 {
-    struct layer_peer peer;
     struct peer *note;
     const char *name, *alpn;
     char *at;
 
-    layer_peer(top, &peer);
-    if (association->peer && peer_same(&association->peer->is, &peer))
+    if (association->peer && peer_same(&association->peer->is, peer))
         return 0;
-    name = *peer.name ? peer.name : peer.key_name;
-    alpn = peer.alpn ? peer.alpn : "";
-    note = malloc(sizeof *note + strlen(name) + strlen(peer.key_name) + strlen(alpn) + 3 + peer.spki_size);
+    name = *peer->name ? peer->name : peer->key_name;
+    alpn = peer->alpn ? peer->alpn : "";
+    note = malloc(sizeof *note + strlen(name) + strlen(peer->key_name) + strlen(alpn) + 3 + peer->spki_size);
     if (!note)
         return -ENOMEM;
     at = note->strings;
-    note->is = (hawser_peer){.verification = peer.verification, .public_key_size = peer.spki_size};
+    note->is = (hawser_peer){.verification = peer->verification, .public_key_size = peer->spki_size};
     note->is.name = put(&at, name);
-    note->is.key_name = put(&at, peer.key_name);
+    note->is.key_name = put(&at, peer->key_name);
     note->is.alpn = put(&at, alpn);
-    if (peer.spki_size) {
-        memcpy(at, peer.spki, peer.spki_size);
+    if (peer->spki_size) {
+        memcpy(at, peer->spki, peer->spki_size);
         note->is.public_key = (const uint8_t *)at;
     }
     note->older = association->peer;
