@@ -41,13 +41,14 @@ extern "C" {
 #endif
 
 typedef struct hawser_context hawser_context;
-typedef struct hawser_association hawser_association; /* also what hawser_listen() gives: a rump with one event (S2.53) */
+typedef struct hawser_association
+    hawser_association; /* also what hawser_listen() gives: a rump with one event (S2.53) */
 typedef struct hawser_stream hawser_stream;
 typedef struct hawser_identity hawser_identity;
 typedef struct hawser_shared hawser_shared;
 typedef struct hawser_buffer hawser_buffer;
 typedef struct hawser_message hawser_message; /* a received message that a program keeps */
-typedef uint64_t hawser_message_id;           /* consecutive from 1 in one direction of an association; 0 is no message */
+typedef uint64_t hawser_message_id; /* consecutive from 1 in one direction of an association; 0 is no message */
 
 /* The size of a message or stream that is not known beforehand. */
 #define HAWSER_SIZE_UNKNOWN UINT64_MAX
@@ -62,20 +63,26 @@ HAWSER_API const char *hawser_version(void);
 
 /* ----------------------------------------------------------------------------------------------------------- context */
 
-typedef enum hawser_log_level { HAWSER_LOG_ERROR, HAWSER_LOG_WARNING, HAWSER_LOG_INFO, HAWSER_LOG_DEBUG } hawser_log_level;
+typedef enum hawser_log_level {
+    HAWSER_LOG_ERROR,
+    HAWSER_LOG_WARNING,
+    HAWSER_LOG_INFO,
+    HAWSER_LOG_DEBUG
+} hawser_log_level;
 typedef void (*hawser_log_fn)(hawser_log_level level, const char *text, void *user);
 
 typedef struct hawser_context_options {
     size_t struct_size;
-    const char *state_dir; /* tickets, first-use keys; NULL: $XDG_STATE_HOME/hawser, else ~/.local/state/hawser; "": keep nothing, tickets not
+    const char *
+        state_dir; /* tickets, first-use keys; NULL: $XDG_STATE_HOME/hawser, else ~/.local/state/hawser; "": keep nothing, tickets not
                             * even in memory; keys of first use only there */
-    hawser_log_fn log;     /* NULL: silent */
+    hawser_log_fn log; /* NULL: silent */
     void *log_user;
     hawser_log_level log_level; /* the least urgent level that is told */
     hawser_shared *shared;      /* joins contexts of several threads; NULL: alone */
     bool no_worker;             /* never start the worker thread: messages sent by descriptor are read on this thread */
 } hawser_context_options;
-#define HAWSER_CONTEXT(...) \
+#define HAWSER_CONTEXT(...)                                                                                            \
     (&(const hawser_context_options){.struct_size = sizeof(hawser_context_options), __VA_ARGS__})
 
 /* A context: one thread's loop. Errors: -ENOMEM, -EMFILE, -EINVAL (unknown struct size). */
@@ -104,8 +111,8 @@ HAWSER_API int hawser_timer(hawser_context *context, int64_t delay_us, void (*fn
 HAWSER_API int hawser_timer_cancel(hawser_context *context, uint64_t timer); /* -ENOENT when it has fired */
 /* A descriptor of the program's own on the loop: fn runs with POLL* bits while any of events is ready (level-triggered).
  * events 0 stops watching; one watch a descriptor. The descriptor stays the caller's. */
-HAWSER_API int hawser_watch(hawser_context *context, int fd, short events, void (*fn)(int fd, short revents, void *user),
-                            void *user);
+HAWSER_API int hawser_watch(hawser_context *context, int fd, short events,
+                            void (*fn)(int fd, short revents, void *user), void *user);
 
 /* What the contexts of several threads hold in common: ticket keys, the store against replay, associations by nonce.
  * Locked inside; counted; may be given to any number of contexts (S1.2). */
@@ -141,36 +148,38 @@ HAWSER_API int hawser_identity_set_certificate(hawser_identity *identity, const 
 
 /* --------------------------------------------------------------------------------------------------- association: open */
 
-typedef enum hawser_policy { /* RFC 9622 multipathPolicy */
-    HAWSER_HANDOVER,         /* one strand carries, others wait */
-    HAWSER_INTERACTIVE,      /* lowest latency; -EOPNOTSUPP until an association opens several strands by itself */
-    HAWSER_AGGREGATE,        /* every strand carries */
+typedef enum hawser_policy {                  /* RFC 9622 multipathPolicy */
+                             HAWSER_HANDOVER, /* one strand carries, others wait */
+                             HAWSER_INTERACTIVE, /* lowest latency; -EOPNOTSUPP until an association opens several strands by itself */
+                             HAWSER_AGGREGATE, /* every strand carries */
 } hawser_policy;
 
 typedef struct hawser_associate_options {
     size_t struct_size;
     hawser_policy policy;
     hawser_identity *identity; /* who we are; NULL: a new one for this context */
-    const char *trust;         /* "pki", "key=hk-...", "tofu", "any", or several with commas; NULL: "pki"; "hk-...@" implies key */
-    const char *trust_file;    /* PEM anchors for pki; NULL: the system's */
+    const char
+        *trust; /* "pki", "key=hk-...", "tofu", "any", or several with commas; NULL: "pki"; "hk-...@" implies key */
+    const char *trust_file; /* PEM anchors for pki; NULL: the system's */
     hawser_verification min_verification;
-    const char *stack;         /* "tls/tcp", "tls/unix"; NULL: by the endpoint */
-    const char *alpn;          /* the program's own protocol name, sent beside hawser/1; NULL: none */
-    int64_t timeout_us;        /* establishment; 0: 10 s */
-    int64_t keep_alive_us;     /* idle time before a probe; 0: 25 s; negative: none */
-    int64_t dead_after_us;     /* silence after a probe before the strand is given up; 0: 10 s */
-    int64_t linger_us;         /* how long a close waits for what is queued; 0: 10 s; negative: without end */
-    uint64_t receive_memory;   /* bytes the peer can make us hold; 0: 16 MiB; at least 1 MiB */
-    uint64_t send_queue;       /* bytes queued before -EAGAIN; one lent or from a file counts a 16th at most; 0: 16 MiB */
+    const char *stack;       /* "tls/tcp", "tls/unix"; NULL: by the endpoint */
+    const char *alpn;        /* the program's own protocol name, sent beside hawser/1; NULL: none */
+    int64_t timeout_us;      /* establishment; 0: 10 s */
+    int64_t keep_alive_us;   /* idle time before a probe; 0: 25 s; negative: none */
+    int64_t dead_after_us;   /* silence after a probe before the strand is given up; 0: 10 s */
+    int64_t linger_us;       /* how long a close waits for what is queued; 0: 10 s; negative: without end */
+    uint64_t receive_memory; /* bytes the peer can make us hold; 0: 16 MiB; at least 1 MiB */
+    uint64_t send_queue;     /* bytes queued before -EAGAIN; one lent or from a file counts a 16th at most; 0: 16 MiB */
     uint64_t send_queue_messages; /* 0: 100,000 */
-    uint64_t max_message;      /* a message announced above this is refused; 0: no bound but receive_memory for one taken whole */
-    bool no_early_data;        /* never use a ticket's early data, even for messages that may be replayed */
-    bool no_fast_open;         /* never use TCP Fast Open */
-    bool no_resumption;        /* never use or keep a ticket: every set-up is a full one */
-    bool present_certificate;  /* a client shows its identity also to a server that is not pinned by key */
-    void *user;                /* hawser_association_user() */
+    uint64_t
+        max_message; /* a message announced above this is refused; 0: no bound but receive_memory for one taken whole */
+    bool no_early_data;       /* never use a ticket's early data, even for messages that may be replayed */
+    bool no_fast_open;        /* never use TCP Fast Open */
+    bool no_resumption;       /* never use or keep a ticket: every set-up is a full one */
+    bool present_certificate; /* a client shows its identity also to a server that is not pinned by key */
+    void *user;               /* hawser_association_user() */
 } hawser_associate_options;
-#define HAWSER_ASSOCIATE(...) \
+#define HAWSER_ASSOCIATE(...)                                                                                          \
     (&(const hawser_associate_options){.struct_size = sizeof(hawser_associate_options), __VA_ARGS__})
 
 /*
@@ -305,14 +314,14 @@ typedef struct hawser_statistics {
     uint64_t messages_sent, messages_received;
     uint64_t bytes_sent, bytes_received; /* of messages and streams, without framing */
     uint64_t acked, expired, failed;
-    uint64_t late_dropped;     /* dropped here because they came too late */
+    uint64_t late_dropped; /* dropped here because they came too late */
     uint64_t resent_bytes;
-    uint64_t copied_bytes;     /* received bytes that were copied after the layers gave them up */
+    uint64_t copied_bytes; /* received bytes that were copied after the layers gave them up */
     uint64_t queued_messages, queued_bytes;
-    uint64_t held_bytes;       /* received and not yet given back by the program */
+    uint64_t held_bytes; /* received and not yet given back by the program */
     uint64_t frames_sent, frames_received;
-    uint64_t round_trips;      /* completed before the first message could leave */
-    bool early_data;           /* the peer accepted early data */
+    uint64_t round_trips; /* completed before the first message could leave */
+    bool early_data;      /* the peer accepted early data */
     bool resumed;
     bool fast_open;
 } hawser_statistics;
@@ -326,18 +335,20 @@ typedef struct hawser_message_options {
     int64_t lifetime_us; /* worth handing over for this long after send (S2.42); 0: for ever */
     const hawser_message_id *antecedents; /* ids that this association's send returned; copied (S2.44) */
     size_t antecedent_count;              /* at most 64 */
-    bool ordered;          /* after the previous ordered message (RFC 9622 msgOrdered) */
-    bool safely_replayable; /* may be delivered twice; may travel as early data (RFC 9622 safelyReplayable) */
-    bool want_sent;        /* raise HAWSER_SENT when the last byte left for the network */
+    bool ordered;                         /* after the previous ordered message (RFC 9622 msgOrdered) */
+    bool safely_replayable;     /* may be delivered twice; may travel as early data (RFC 9622 safelyReplayable) */
+    bool want_sent;             /* raise HAWSER_SENT when the last byte left for the network */
     hawser_message_id reply_to; /* id of a received message that this one answers */
     const void *prefix;         /* bytes that go before the data, copied; for a header before lent data or a file */
     size_t prefix_size;
-    void (*release)(void *data, size_t size, void *user); /* lends data: untouched until this runs, when the message is settled */
+    void (*release)(void *data, size_t size,
+                    void *user); /* lends data: untouched until this runs, when the message is settled */
     void *release_user;
 } hawser_message_options;
-#define HAWSER_MESSAGE(...) (&(const hawser_message_options){.struct_size = sizeof(hawser_message_options), __VA_ARGS__})
-#define HAWSER_ANTECEDENTS(...)                                 \
-    .antecedents = (const hawser_message_id[]){__VA_ARGS__},    \
+#define HAWSER_MESSAGE(...)                                                                                            \
+    (&(const hawser_message_options){.struct_size = sizeof(hawser_message_options), __VA_ARGS__})
+#define HAWSER_ANTECEDENTS(...)                                                                                        \
+    .antecedents = (const hawser_message_id[]){__VA_ARGS__},                                                           \
     .antecedent_count = sizeof((const hawser_message_id[]){__VA_ARGS__}) / sizeof(hawser_message_id)
 
 /*
@@ -372,7 +383,8 @@ HAWSER_API int hawser_send_buffer(hawser_association *association, hawser_buffer
 /* Takes a message back; its outcome is HAWSER_SEND_FAILED with -ECANCELED, unless it was delivered already.
  * -ENOENT when it is settled. */
 HAWSER_API int hawser_cancel(hawser_association *association, hawser_message_id id);
-HAWSER_API int hawser_renice(hawser_association *association, hawser_message_id id, int niceness); /* -ENOENT: settled */
+HAWSER_API int hawser_renice(hawser_association *association, hawser_message_id id,
+                             int niceness); /* -ENOENT: settled */
 
 /* ------------------------------------------------------------------------------------------------------------ receiving */
 
@@ -443,22 +455,22 @@ HAWSER_API int hawser_stream_fd(hawser_stream *stream, int *ret_fd);
 /* -------------------------------------------------------------------------------------------------------------- events */
 
 typedef enum hawser_event_type {
-    HAWSER_ACCEPTED = 1, /* listener: a peer came; the handler may hawser_refuse_association() */
-    HAWSER_ESTABLISHED,  /* the line is up and the peer verified */
-    HAWSER_RECEIVED,     /* a whole message (S2.49); where no handler takes messages they are refused */
+    HAWSER_ACCEPTED = 1,  /* listener: a peer came; the handler may hawser_refuse_association() */
+    HAWSER_ESTABLISHED,   /* the line is up and the peer verified */
+    HAWSER_RECEIVED,      /* a whole message (S2.49); where no handler takes messages they are refused */
     HAWSER_RECEIVED_MANY, /* when registered, small messages come in arrays here instead of HAWSER_RECEIVED */
-    HAWSER_ARRIVING,     /* a message above 64 KiB, or of unknown size, has begun */
-    HAWSER_PART,         /* a part of a message taken in parts */
-    HAWSER_ABANDONED,    /* a message that was arriving will not be completed */
-    HAWSER_OUTCOME,      /* messages of ours ended (S2.50, S2.51) */
-    HAWSER_SENT,         /* a message with want_sent left for the network */
-    HAWSER_WRITABLE,     /* after -EAGAIN: the queue is below half again */
+    HAWSER_ARRIVING,      /* a message above 64 KiB, or of unknown size, has begun */
+    HAWSER_PART,          /* a part of a message taken in parts */
+    HAWSER_ABANDONED,     /* a message that was arriving will not be completed */
+    HAWSER_OUTCOME,       /* messages of ours ended (S2.50, S2.51) */
+    HAWSER_SENT,          /* a message with want_sent left for the network */
+    HAWSER_WRITABLE,      /* after -EAGAIN: the queue is below half again */
     HAWSER_STREAM_OPENED, /* by the peer */
     HAWSER_STREAM_READABLE,
     HAWSER_STREAM_WRITABLE,
     HAWSER_STREAM_CLOSED, /* both directions ended, or reset */
     HAWSER_PATHS_CHANGED, /* a strand came, went or changed state (S2.52) */
-    HAWSER_CLOSED,       /* the end; nothing follows */
+    HAWSER_CLOSED,        /* the end; nothing follows */
     HAWSER_EVENT_COUNT_,
 } hawser_event_type;
 HAWSER_API const char *hawser_event_name(hawser_event_type type);
@@ -476,10 +488,10 @@ typedef struct hawser_received {
     size_t size;
     hawser_message *message; /* for hawser_message_keep() */
     int niceness;
-    int64_t age_us;           /* since the peer's send, where it has a lifetime; else -1 */
+    int64_t age_us; /* since the peer's send, where it has a lifetime; else -1 */
     hawser_message_id reply_to;
-    bool early;               /* came as early data and the handshake had not ended: may be a replay */
-    bool antecedent_lost;     /* not all antecedents were delivered */
+    bool early;           /* came as early data and the handshake had not ended: may be a replay */
+    bool antecedent_lost; /* not all antecedents were delivered */
     bool ordered;
 } hawser_received;
 
@@ -489,7 +501,8 @@ typedef struct hawser_event {
     int64_t time_us;
     union {
         struct {
-            hawser_association *association; /* the new one; ref it to keep it, or it is refused when the handler ends */
+            hawser_association
+                *association; /* the new one; ref it to keep it, or it is refused when the handler ends */
             hawser_peer peer;
             bool early; /* the handshake has not ended: the peer may be a replay */
         } accepted;
@@ -530,8 +543,8 @@ typedef struct hawser_event {
             hawser_message_id first; /* the messages first .. first + count - 1 */
             uint64_t count;
             hawser_outcome kind;
-            int code;            /* 0, or why */
-            const char *reason;  /* in words, never NULL */
+            int code;             /* 0, or why */
+            const char *reason;   /* in words, never NULL */
             bool maybe_delivered; /* send-failed: the peer died before it said */
         } outcome;
         struct {
@@ -542,8 +555,8 @@ typedef struct hawser_event {
             uint64_t code;         /* closed: the peer's reset code, 0 for a clean end */
         } stream;
         struct {
-            int code;              /* 0: clean; negative: why */
-            uint64_t peer_code;    /* the code given to hawser_close() or _abort() by whoever ended it */
+            int code;           /* 0: clean; negative: why */
+            uint64_t peer_code; /* the code given to hawser_close() or _abort() by whoever ended it */
             bool by_peer;
             const char *reason;
             const hawser_attempt *attempts; /* when it was never established */
@@ -563,7 +576,8 @@ HAWSER_API int hawser_register(hawser_association *association, hawser_event_typ
 HAWSER_API int hawser_register_message(hawser_association *association, hawser_message_id id, hawser_event_type type,
                                        hawser_handler handler, void *user);
 /* The same for one stream: the HAWSER_STREAM_* events. */
-HAWSER_API int hawser_register_stream(hawser_stream *stream, hawser_event_type type, hawser_handler handler, void *user);
+HAWSER_API int hawser_register_stream(hawser_stream *stream, hawser_event_type type, hawser_handler handler,
+                                      void *user);
 
 /* Inside HAWSER_ACCEPTED: refuses the peer, who is told code (of 32 bits) and reason; its line ends with
  * -HAWSER_EREFUSED. */

@@ -300,7 +300,8 @@ void strand_write_early(struct strand *strand)
     size_t room = early_room ? early_room(strand->top) : 0;
 
     /* What an earlier attempt sent early is sent again after this one's handshake. A HELLO alone gains nothing early. */
-    if (room < EARLY_MIN || strand->session || !session_early_waiting(strand->association->session) || strand_join(strand, true) < 0)
+    if (room < EARLY_MIN || strand->session || !session_early_waiting(strand->association->session) ||
+        strand_join(strand, true) < 0)
         return;
     strand->early = true;
     while (room >= EARLY_MIN && !strand->rest) {

@@ -21,12 +21,12 @@ enum endpoint_kind { ENDPOINT_HOST, ENDPOINT_ADDRESS, ENDPOINT_UNIX, ENDPOINT_FD
 
 struct endpoint {
     enum endpoint_kind kind;
-    char key_name[56];   /* "" when none was given */
-    char host[256];      /* HOST: the name */
-    uint16_t port;       /* HOST and ADDRESS */
+    char key_name[56];            /* "" when none was given */
+    char host[256];               /* HOST: the name */
+    uint16_t port;                /* HOST and ADDRESS */
     struct layer_address address; /* ADDRESS and UNIX */
-    int fd;              /* FD */
-    char interface[32];  /* "" when none */
+    int fd;                       /* FD */
+    char interface[32];           /* "" when none */
 };
 
 /* reason says what is wrong and where. -HAWSER_EENDPOINT */
