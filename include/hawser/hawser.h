@@ -41,8 +41,8 @@ extern "C" {
 #endif
 
 typedef struct hawser_context hawser_context;
-typedef struct hawser_association
-    hawser_association; /* also what hawser_listen() gives: a rump with one event (S2.53) */
+/* Also what hawser_listen() gives: a rump with one event (S2.53). */
+typedef struct hawser_association hawser_association;
 typedef struct hawser_stream hawser_stream;
 typedef struct hawser_identity hawser_identity;
 typedef struct hawser_shared hawser_shared;
@@ -73,9 +73,9 @@ typedef void (*hawser_log_fn)(hawser_log_level level, const char *text, void *us
 
 typedef struct hawser_context_options {
     size_t struct_size;
-    const char *
-        state_dir; /* tickets, first-use keys; NULL: $XDG_STATE_HOME/hawser, else ~/.local/state/hawser; "": keep nothing, tickets not
-                            * even in memory; keys of first use only there */
+    /* Tickets, first-use keys. NULL: $XDG_STATE_HOME/hawser, else ~/.local/state/hawser. "": keep nothing, tickets not
+     * even in memory, keys of first use only there. */
+    const char *state_dir;
     hawser_log_fn log; /* NULL: silent */
     void *log_user;
     hawser_log_level log_level; /* the least urgent level that is told */
