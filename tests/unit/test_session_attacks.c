@@ -156,6 +156,42 @@ static void too_many_that_wait(void **state)
     assert_sent_away(48 * MEGABYTE);
 }
 
+/* Messages that wait, whole, beside ones that want flow credit: those must not be looked for among the others. */
+static double credit_beside_waiting(void **state, uint64_t waiting)
+{
+    teardown(state);
+    setup(state);
+    hello();
+    for (uint64_t id = 200; id < 200 + waiting; id++) {
+        uint8_t body[32], *at = varint_put(body, id);
+        *at++ = DATA_FIRST | DATA_LAST | DATA_PROPERTIES;
+        at = varint_put(at, PROPERTY_ANTECEDENTS);
+        at = varint_put(at, varint_size(id - 100));
+        at = varint_put(at, id - 100);
+        *at++ = PROPERTY_END;
+        add_frame(FRAME_DATA, body, at);
+    }
+    serve();
+    clock_t before = clock();
+    for (uint64_t id = 300000; id < 301000; id++) {
+        DATA(id, DATA_FIRST, 0, 66000 + 1, 0);
+        pair_pull(pair, ACCEPTER, SIZE_MAX);
+        B->wire_size = 0;
+    }
+    double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+    assert_false(B->closed);
+    assert_int_equal(B->received_count, 0);
+    return seconds;
+}
+
+static void flow_credit_takes_no_longer_beside_many_that_wait(void **state)
+{
+    double few = credit_beside_waiting(state, 500), many = credit_beside_waiting(state, 40000);
+    if (many > 4 * few + 0.1)
+        print_error("beside 500: %.3f s, beside 40,000: %.3f s\n", few, many);
+    assert_true(many <= 4 * few + 0.1);
+}
+
 static void refuse(struct pair_end *end, struct session_message *message)
 {
     (void)end;
@@ -287,6 +323,7 @@ int main(void)
         T(bytes_beyond_what_the_opening_pays),
         T(one_expire_of_many_that_wait_takes_no_longer_for_each),
         T(too_many_that_wait),
+        T(flow_credit_takes_no_longer_beside_many_that_wait),
         T(refusals_that_are_not_read),
         T(outcomes_that_are_read_slowly),
         T(bytes_of_messages_with_gaps),

@@ -196,6 +196,27 @@ static void beyond_what_it_paid(void)
     DATA(2, 0, 11, 10);
 }
 
+/* The size is told, or the end comes, below bytes that are here. */
+static void size_below_what_came(void)
+{
+    DATA(1, DATA_FIRST, 0, 0, 65536);
+    DATA(1, 0, 1000, 5);
+    DATA(1, DATA_FIRST, 0, 5 + 1, 65536);
+}
+
+static void end_below_what_came(void)
+{
+    DATA(1, DATA_FIRST, 0, 0, 65536);
+    DATA(1, 0, 1000, 5);
+    DATA(1, DATA_LAST, 5, 0);
+}
+
+static void end_inside_what_came(void)
+{
+    DATA(1, DATA_FIRST, 1000, 0, 65536);
+    DATA(1, DATA_LAST, 5, 100);
+}
+
 static void pays_too_much(void)
 {
     DATA(1, DATA_FIRST, 0, 0, (16 << 20) / 16 + 1);
@@ -401,6 +422,9 @@ static const struct breach {
     P(longer_than_it_said),
     P(shorter_than_it_said),
     L(beyond_what_it_paid),
+    P(size_below_what_came),
+    P(end_below_what_came),
+    P(end_inside_what_came),
     L(pays_too_much),
     L(credit_exceeded),
     L(credit_exceeded_without_opening),
