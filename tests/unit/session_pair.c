@@ -290,7 +290,8 @@ static void wire_add(struct pair_end *end, const uint8_t *bytes, size_t size)
         end->wire = realloc(end->wire, end->wire_capacity);
         assert_non_null(end->wire);
     }
-    memcpy(end->wire + end->wire_size, bytes, size);
+    if (size)
+        memcpy(end->wire + end->wire_size, bytes, size);
     end->wire_size += size;
     end->pulled += size;
 }
