@@ -60,6 +60,8 @@ int64_t strand_due(const struct session_strand *strand)
 {
     const struct session *session = strand->session;
     int64_t due = quiet_due(strand);
+    if (strand->pong_wanted && strand->pong_due && strand->pong_due < due)
+        due = strand->pong_due;
     if (strand->ack_due < due)
         due = strand->ack_due;
     if (session->lifetimes_seen && session->last_ping + PING_INTERVAL < due)
@@ -76,6 +78,8 @@ static void ping(struct session_strand *strand)
 void strand_tick(struct session_strand *strand)
 {
     struct session *session = strand->session;
+    if (strand->pong_wanted && strand->pong_due <= session->now)
+        strand->pong_due = 0; /* it waits for room alone now */
     if (strand->ack_due <= session->now) {
         strand->ack_due = NEVER;
         strand->ack_wanted = true;

@@ -285,7 +285,7 @@ bool control_waiting(const struct session_strand *strand)
         return abort_due(strand) || (!session->close_sent && session->peer_closed && session->end_code == 0);
     if (strand->early)
         return !session->hello_sent;
-    if (strand->ping_wanted || strand->pong_wanted)
+    if (strand->ping_wanted || (strand->pong_wanted && strand->pong_due <= session->now))
         return true;
     if (strand->suspected)
         return false;

@@ -32,6 +32,7 @@
 #define STREAM_BLOCK 16384
 #define ACK_BYTES 65536
 #define ACK_DELAY 25000
+#define PONG_DELAY 5000 /* it tells its own waiting, and rides with what goes anyway */
 #define TRIM_DELAY 1000000
 #define CLOCK_SAMPLES 8
 #define OUTCOME_RUNS_MAX 262144
@@ -200,7 +201,7 @@ struct session_strand {
     uint64_t received, ack_told;
     int64_t ack_due, last_received, pinged_at;
     uint64_t pong_stamp;
-    int64_t pong_received;
+    int64_t pong_received, pong_due;
     uint8_t *partial; /* a frame that is not all there */
     size_t partial_size, partial_capacity;
     struct inbound *into; /* payload of a long DATA or STREAM frame goes here */

@@ -324,6 +324,7 @@ static int ping_read(struct session_strand *strand, const uint8_t *at, const uin
         return violation(session, SESSION_CODE_PROTOCOL, "a PING is cut short");
     strand->pong_received = session->now;
     strand->pong_wanted = true;
+    strand->pong_due = session->now + PONG_DELAY;
     return 0;
 }
 
