@@ -75,6 +75,7 @@ bool schedule_replayable(const struct session *session);
 void schedule_trim(struct session *session);
 
 /* credit.c */
+uint64_t opening_cost(const struct outbound *outbound, uint64_t paid);
 bool credit_allows(const struct session *session, const struct outbound *outbound, uint64_t *ret_paid);
 bool credit_allows_stream(const struct session *session);
 void credit_return(struct session *session, uint64_t cost);

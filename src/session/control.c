@@ -357,7 +357,8 @@ uint8_t *control_pull(struct session_strand *strand, uint8_t *at, uint8_t *end)
         at = put_refusals(strand, at, end);
     if (at)
         at = put_all_runs(strand, &session->expires, FRAME_EXPIRE, at, end);
-    if (at && session->grant_wanted && end - at >= SMALL_FRAME)
+    bool all_told = session->outcomes.count == 0 && list_empty(&session->refusals);
+    if (at && all_told && session->grant_wanted && end - at >= SMALL_FRAME)
         at = put_grant(strand, at);
     if (at)
         at = put_flow_credits(strand, at, end);

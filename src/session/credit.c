@@ -12,13 +12,19 @@ uint64_t credit_left(const struct session *session)
     return session->credit > session->credit_used ? session->credit - session->credit_used : 0;
 }
 
+uint64_t opening_cost(const struct outbound *outbound, uint64_t paid)
+{
+    uint64_t antecedents = outbound->more ? outbound->more->antecedent_count : 0;
+    return MESSAGE_COST + antecedents * ANTECEDENT_COST + paid;
+}
+
 bool credit_allows(const struct session *session, const struct outbound *outbound, uint64_t *ret_paid)
 {
     uint64_t left = credit_left(session);
     uint64_t size = outbound->size;
     if (size <= SESSION_SMALL && !outbound->parts && !outbound->source) {
         *ret_paid = size;
-        return left >= MESSAGE_COST + size;
+        return left >= opening_cost(outbound, size);
     }
     if (session->flows_open >= session->peer_open_flows)
         return false;
@@ -27,7 +33,7 @@ bool credit_allows(const struct session *session, const struct outbound *outboun
         most = BEFORE_FLOW_CREDIT;
     *ret_paid = size < most ? size : most;
     uint64_t kept = size > BEFORE_FLOW_CREDIT ? session->credit_window / 4 : 0; /* for smaller ones */
-    return left >= MESSAGE_COST + *ret_paid + kept;
+    return left >= opening_cost(outbound, *ret_paid) + kept;
 }
 
 bool credit_allows_stream(const struct session *session)

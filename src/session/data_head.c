@@ -16,20 +16,17 @@ static uint8_t *put_pair(uint8_t *at, uint64_t id, uint64_t value)
     return varint_put(varint_put(at, id), value);
 }
 
-/* Those that are settled are left out; *ret_lost: one of them was not delivered. */
+/* All of them, also those that are settled: what opening costs must not depend on when it is told. *ret_lost: one of
+ * them was not delivered. */
 static uint8_t *put_antecedents(struct session *session, const struct outbound *outbound, uint8_t *at, bool *ret_lost)
 {
     const struct outbound_more *more = outbound->more;
     uint8_t list[SESSION_ANTECEDENTS_MAX * VARINT_SIZE_MAX], *to = list;
     for (uint32_t i = 0; i < more->antecedent_count; i++) {
         uint64_t id = more->antecedents[i];
-        if (range_set_contains(&session->failed, id))
-            *ret_lost = true;
-        else if (outbound_find(session, id))
-            to = varint_put(to, outbound->id - id);
+        *ret_lost = *ret_lost || range_set_contains(&session->failed, id);
+        to = varint_put(to, outbound->id - id);
     }
-    if (to == list)
-        return at;
     at = put_pair(at, PROPERTY_ANTECEDENTS, (uint64_t)(to - list));
     memcpy(at, list, (size_t)(to - list));
     return at + (to - list);

@@ -201,6 +201,11 @@ static uint64_t extent_of(const struct inbound *inbound)
     return extent;
 }
 
+static uint64_t opened_cost(const struct data_frame *frame, uint64_t paid)
+{
+    return MESSAGE_COST + (uint64_t)frame->properties.antecedent_count * ANTECEDENT_COST + paid;
+}
+
 static int open_check(struct session *session, const struct inbound *inbound, const struct data_frame *frame,
                       uint64_t size)
 {
@@ -226,7 +231,7 @@ static int open_message(struct session *session, struct inbound *inbound, const 
     bool last = frame->flags & DATA_LAST;
     int r = open_check(session, inbound, frame, size);
     if (r == 0)
-        r = charge(session, inbound, MESSAGE_COST + (last ? size : frame->paid));
+        r = charge(session, inbound, opened_cost(frame, last ? size : frame->paid));
     if (r < 0)
         return r;
     inbound->opened = true;
@@ -454,7 +459,7 @@ int inbound_whole(struct session_strand *strand, const struct data_frame *frame,
         goto slow;
     if (session->paused || antecedents_pending(session, frame->id, &frame->properties))
         goto slow;
-    uint64_t cost = MESSAGE_COST + size;
+    uint64_t cost = opened_cost(frame, size);
     int r = credit_charge(session, cost);
     if (r < 0)
         return r;

@@ -35,11 +35,11 @@
 #define PONG_DELAY 5000 /* it tells its own waiting, and rides with what goes anyway */
 #define TRIM_DELAY 1000000
 #define CLOCK_SAMPLES 8
-#define OUTCOME_RUNS_MAX 262144
 #define LOST_RANGES_MAX 4096
-#define GAPS_MAX 131072    /* ranges of bytes beyond gaps, of all flows of a session */
-#define WAITERS_MAX 262144 /* antecedents that are waited for */
-#define REFUSALS_MAX 65536
+#define GAPS_MAX 131072 /* ranges of bytes beyond gaps, of all flows of a session */
+/* Runs of outcomes, and refusals, that wait to be told: no credit is told before them, so that an honest peer's messages
+ * are at most half the memory over MESSAGE_COST; twice that is borne. */
+#define UNTOLD_MAX(session) ((session)->config.receive_memory / 128 + 4096)
 #define LEDGER_MAX 1048576
 
 /* ---- messages of ours: outbound.c */
@@ -379,7 +379,7 @@ struct session {
     bool paused, grant_wanted;
     struct runs outcomes;
     struct list refusals;
-    uint64_t refusal_count, waiter_count, gaps;
+    uint64_t refusal_count, gaps;
 
     /* streams */
     struct stream_tree streams;

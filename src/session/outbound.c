@@ -308,7 +308,7 @@ uint64_t outbound_cost(const struct outbound *outbound)
 {
     if (!outbound->opened)
         return 0;
-    return MESSAGE_COST + (outbound->more && outbound->more->paid ? outbound->more->paid : outbound->size);
+    return opening_cost(outbound, outbound->more && outbound->more->paid ? outbound->more->paid : outbound->size);
 }
 
 void outbound_passed(struct session *session, struct outbound *outbound)

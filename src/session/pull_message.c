@@ -16,7 +16,7 @@ static void pay(struct session *session, struct outbound *outbound, uint64_t pai
     if (outbound->opened)
         return;
     outbound->opened = true;
-    session->credit_used += MESSAGE_COST + paid;
+    session->credit_used += opening_cost(outbound, paid);
 }
 
 static void count_sent(struct session *session, struct outbound *outbound, uint64_t size)

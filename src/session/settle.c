@@ -40,7 +40,6 @@ bool antecedents_pending(const struct session *session, uint64_t id, const struc
 /* Lets go of the places of an inbound's antecedents once it waits for none. */
 static void waiters_free(struct session *session, struct inbound *inbound)
 {
-    session->waiter_count -= inbound->waiter_count;
     memory_release(session->memory, inbound->waiters, inbound->waiter_count * sizeof *inbound->waiters);
     inbound->waiters = NULL;
     inbound->waiter_count = 0;
@@ -49,13 +48,10 @@ static void waiters_free(struct session *session, struct inbound *inbound)
 static int waiters_make(struct session *session, struct inbound *inbound)
 {
     uint32_t count = inbound->properties.antecedent_count;
-    if (session->waiter_count + count > WAITERS_MAX)
-        return violation(session, SESSION_CODE_LIMIT, "too many messages wait for others");
     inbound->waiters = memory_allocate_zero(session->memory, count * sizeof *inbound->waiters);
     if (!inbound->waiters)
         return violation(session, SESSION_CODE_MEMORY, "out of memory");
     inbound->waiter_count = count;
-    session->waiter_count += count;
     return 0;
 }
 
@@ -126,7 +122,7 @@ int refusal_add(struct session *session, uint64_t id, const char *reason)
     size_t size = strlen(reason);
     if (size > REASON_MAX)
         size = REASON_MAX;
-    if (session->refusal_count >= REFUSALS_MAX)
+    if (session->refusal_count >= UNTOLD_MAX(session))
         return violation(session, SESSION_CODE_LIMIT, "the peer does not take the outcomes of its messages");
     struct refusal *refusal = memory_allocate(session->memory, sizeof *refusal + size);
     if (!refusal)
@@ -154,7 +150,7 @@ static int note_settled(struct session *session, uint64_t first, uint64_t end, b
 static int tell_outcome(struct session *session, uint8_t kind, uint64_t first, uint64_t count)
 {
     trim_arm(session);
-    if (session->outcomes.count >= OUTCOME_RUNS_MAX)
+    if (session->outcomes.count >= UNTOLD_MAX(session))
         return violation(session, SESSION_CODE_LIMIT, "the peer does not take the outcomes of its messages");
     if (runs_add(session->memory, &session->outcomes, kind, first, count, 0) < 0)
         return violation(session, SESSION_CODE_MEMORY, "out of memory");

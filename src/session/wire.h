@@ -58,6 +58,7 @@ enum parameter {
 #define BEFORE_OPEN_FLOWS 128
 #define BEFORE_GAPS 131072
 #define MESSAGE_COST 128
+#define ANTECEDENT_COST 64
 #define ARRIVING_ABOVE 65536
 
 #endif
