@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -20,7 +21,10 @@ struct process { /* outlives its stream until it has been waited for */
     struct server *server;
     struct serving_stream *stream; /* NULL when it is gone */
     pid_t pid;
-    int fd; /* a pidfd */
+    int fd;      /* a pidfd */
+    uint64_t id; /* the stream's; who it is for is told even when stream and line are gone */
+    char name[256];
+    char label[256];
 };
 
 static void close_fd(int *fd)
@@ -56,18 +60,18 @@ static void on_out_done(struct pump *pump)
     close_fd(&s->to_process);
 }
 
-static void report_exit(struct serving_stream *s, int status)
+static void report_exit(const struct process *process, int status)
 {
-    struct tool *tool = s->peer->server->tool;
+    struct tool *tool = process->server->tool;
     struct json *json = event_begin(tool, "exited");
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 
-    json_unsigned(json, "stream", s->id);
+    json_unsigned(json, "stream", process->id);
     json_signed(json, "status", code);
-    json_string(json, "peer", s->peer->name);
+    json_string(json, "peer", process->name);
     event_end(tool);
     if (code != 0)
-        complain(tool, "the command for %s ended with status %d", s->peer->label, code);
+        complain(tool, "the command for %s ended with status %d", process->label, code);
 }
 
 static void process_free(struct process *process)
@@ -89,11 +93,11 @@ static void on_exit_of_process(int fd, short revents, void *user)
     (void)revents;
     if (waitpid(process->pid, &status, WNOHANG) != process->pid)
         return;
+    report_exit(process, status);
     process_free(process);
     if (!s)
         return;
     s->process = NULL;
-    report_exit(s, status);
     end_if_done(s);
 }
 
@@ -180,6 +184,9 @@ static int process_start(struct serving_stream *s, const char *command, int in, 
     }
     process->server = s->peer->server;
     process->stream = s;
+    process->id = s->id;
+    snprintf(process->name, sizeof(process->name), "%s", s->peer->name);
+    snprintf(process->label, sizeof(process->label), "%s", s->peer->label);
     LIST_INSERT_HEAD(&process->server->processes, process, link);
     s->process = process;
     process->fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
