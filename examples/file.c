@@ -27,12 +27,19 @@ static void on_received(const hawser_event *e, void *user)
         hawser_refuse(e->association, e->received.id, "the disk is full");
 }
 
+static void on_closed(const hawser_event *e, void *user)
+{
+    (void)user;
+    hawser_association_unref(e->association);
+}
+
 static void on_accepted(const hawser_event *e, void *user)
 {
     hawser_association *line = hawser_association_ref(e->accepted.association);
 
     hawser_register(line, HAWSER_ARRIVING, on_arriving, user);
     hawser_register(line, HAWSER_RECEIVED, on_received, user);
+    hawser_register(line, HAWSER_CLOSED, on_closed, NULL);
     hawser_close(e->association, 0, ""); /* one is enough */
 }
 
@@ -47,9 +54,9 @@ static void on_outcome(const hawser_event *e, void *user)
 
 int main(int argc, char **argv)
 {
-    hawser_association *listener, *line;
-    hawser_identity *identity;
-    hawser_context *ctx;
+    hawser_association *listener = NULL, *line = NULL;
+    hawser_identity *identity = NULL;
+    hawser_context *ctx = NULL;
     struct copy copy = {.result = -1};
     char endpoint[256];
     int source, r;
@@ -72,10 +79,14 @@ int main(int argc, char **argv)
     if ((r = hawser_associate(ctx, endpoint, NULL, &line)) < 0)
         goto failed;
     hawser_register(line, HAWSER_OUTCOME, on_outcome, &copy);
-    if ((r = hawser_send_file(line, source, 0, HAWSER_SIZE_UNKNOWN, NULL, NULL)) < 0 || (r = hawser_run(ctx)) < 0)
-        goto failed;
-    return copy.result < 0;
+    if ((r = hawser_send_file(line, source, 0, HAWSER_SIZE_UNKNOWN, NULL, NULL)) == 0 && (r = hawser_run(ctx)) == 0)
+        r = copy.result;
 failed:
-    fprintf(stderr, "file: %s\n", hawser_strerror(r));
-    return 1;
+    if (r < 0)
+        fprintf(stderr, "file: %s\n", hawser_strerror(r));
+    hawser_association_unref(line);
+    hawser_association_unref(listener);
+    hawser_context_unref(ctx);
+    hawser_identity_unref(identity);
+    return r < 0;
 }

@@ -41,7 +41,7 @@ static void talk(void *argument)
 int main(int argc, char **argv)
 {
     struct talk t = {.result = 0};
-    hawser_context *ctx;
+    hawser_context *ctx = NULL;
     int r;
 
     if ((r = hawser_context_new(NULL, &ctx)) == 0 &&
@@ -50,6 +50,7 @@ int main(int argc, char **argv)
         r = t.result;
     if (r < 0)
         fprintf(stderr, "task: %s\n", hawser_strerror(r));
+    hawser_context_unref(ctx);
     return r < 0;
 }
 

@@ -20,6 +20,8 @@ UNITTEST = re.compile(r"^(\w+) \(\S+\)(?:.*)? \.\.\. ?(.*)$")
 UNITTEST_HEAD = re.compile(r"^(\w+) \(\S+\)$")  # what it is about follows on a line of its own
 UNITTEST_TAIL = re.compile(r"^.* \.\.\. ?(.*)$")
 UNITTEST_PART = re.compile(r"^  (\w+) \(\S+\) ([(\[].*) \.\.\. (.*)$")  # of subTest(): what is not well only
+UNITTEST_LATE = re.compile(r"^(ok|FAIL|ERROR|skipped ['\"].*['\"])$")  # after something that was printed meanwhile
+UNITTEST_BAD = re.compile(r"^(?:FAIL|ERROR): (\w+) \(\S+\)")
 UNITTEST_SKIPPED = re.compile(r"^skipped ['\"](.*)['\"]$")
 
 
@@ -57,9 +59,15 @@ class Test:
                 self._unittest(f"{found.group(1)} {found.group(2)}", found.group(3))
             elif found := UNITTEST.match(line):
                 self._unittest(found.group(1), found.group(2))
-            elif head and (found := UNITTEST_TAIL.match(line)):
+                head = "" if found.group(2) else found.group(1)
+            elif head and (found := UNITTEST_LATE.match(line)):
                 self._unittest(head, found.group(1))
                 head = ""
+            elif found := UNITTEST_BAD.match(line):
+                self._unittest(found.group(1), "FAIL")
+            elif head and (found := UNITTEST_TAIL.match(line)):
+                self._unittest(head, found.group(1))
+                head = "" if found.group(1) else head
             elif found := CMOCKA.match(line):
                 self._cmocka(found.group(1), found.group(2), said)
                 said = []

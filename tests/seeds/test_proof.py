@@ -48,9 +48,12 @@ class Results(unittest.TestCase):
     def test_unittest(self):
         test = ran(stderr="test_a (__main__.O.test_a)\nSays more. ... ok\ntest_b (__main__.O.test_b) ... skipped 'no \"zsh\"'\n"
                    "test_c (__main__.O.test_c) ... FAIL\ntest_d (__main__.O.test_d) ... \n"
-                   "  test_d (__main__.O.test_d) (shell='zsh') ... skipped 'none'\n", result="FAIL", code=1)
+                   "  test_d (__main__.O.test_d) (shell='zsh') ... skipped 'none'\n"
+                   "test_e (__main__.O.test_e) ... \nsomething else\nFAIL\ntest_f (__main__.O.test_f) ... \nmore\nok\n"
+                   "FAIL: test_g (__main__.O.test_g)\n", result="FAIL", code=1)
         self.assertEqual(told(test), {"test_a": ("ok", ""), "test_b": ("skipped", 'no "zsh"'), "test_c": ("failed", ""),
-                                      "test_d": ("ok", ""), "test_d (shell='zsh')": ("skipped", "none")})
+                                      "test_d": ("ok", ""), "test_d (shell='zsh')": ("skipped", "none"),
+                                      "test_e": ("failed", ""), "test_f": ("ok", ""), "test_g": ("failed", "")})
 
     def test_our_own(self):
         test = ran("ok test_a (0.1 s)\nSKIP test_b: openssl is not installed\nFAILED test_c\nTraceback\n", result="FAIL", code=1)
