@@ -276,6 +276,13 @@ static bool abort_due(const struct session_strand *strand)
     return strand->session->abort_wanted && !strand->abort_sent;
 }
 
+static bool outcomes_waiting(const struct session *session)
+{
+    bool lazy = session->outcomes_due > session->now && session->outcomes.count <= OUTCOMES_LAZY && !session->closing &&
+                !session->peer_closed;
+    return session->outcomes.count && !lazy;
+}
+
 bool control_waiting(const struct session_strand *strand)
 {
     const struct session *session = strand->session;
@@ -292,7 +299,7 @@ bool control_waiting(const struct session_strand *strand)
     for (struct list *link = session->strands.next; link != &session->strands; link = link->next)
         if (container_of(link, struct session_strand, link)->ack_wanted)
             return true;
-    return !session->hello_sent || session->outcomes.count || session->expires.count || session->grant_wanted ||
+    return !session->hello_sent || outcomes_waiting(session) || session->expires.count || session->grant_wanted ||
            !list_empty(&session->crediting) || session->streams_wanting || session->resets.count ||
            !list_empty(&session->refusals) || close_ready(session);
 }

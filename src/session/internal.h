@@ -32,7 +32,10 @@
 #define STREAM_BLOCK 16384
 #define ACK_BYTES 65536
 #define ACK_DELAY 25000
-#define PONG_DELAY 5000 /* it tells its own waiting, and rides with what goes anyway */
+/* Of answers, whose sender seldom waits for it: outcome and ACK ride with the next question. */
+#define ANSWER_DELAY 100000
+#define OUTCOMES_LAZY 64 /* runs that may wait so */
+#define PONG_DELAY 5000  /* it tells its own waiting, and rides with what goes anyway */
 #define TRIM_DELAY 1000000
 #define CLOCK_SAMPLES 8
 #define LOST_RANGES_MAX 4096
@@ -378,6 +381,7 @@ struct session {
     uint64_t held; /* bytes of messages the program has not let go */
     bool paused, grant_wanted;
     struct runs outcomes;
+    int64_t outcomes_due; /* when they go alone; 0: now */
     struct list refusals;
     uint64_t refusal_count, gaps;
 

@@ -218,14 +218,14 @@ static int keep_partial(struct session_strand *strand, const uint8_t *at, size_t
     return 0;
 }
 
-static void note_ack(struct session_strand *strand, int64_t now)
+static void note_ack(struct session_strand *strand, int64_t due)
 {
     if (!strand->elicited)
         return;
     if (strand->received - strand->ack_told >= ACK_BYTES)
         strand->ack_wanted = true;
-    else if (strand->ack_due == NEVER)
-        strand->ack_due = now + ACK_DELAY;
+    else if (strand->ack_due > due)
+        strand->ack_due = due;
 }
 
 int session_received(struct session_strand *strand, uint8_t *buffer, size_t size, bool early, int64_t now)
@@ -239,6 +239,8 @@ int session_received(struct session_strand *strand, uint8_t *buffer, size_t size
         session_leave(session);
         return -ESHUTDOWN;
     }
+    uint64_t acked = session->statistics.acked;
+    bool idle = session->outcomes.count == 0;
     strand_heard(strand);
     strand->received += size;
     if (strand->into_direct && strand->into_left) {
@@ -255,7 +257,10 @@ int session_received(struct session_strand *strand, uint8_t *buffer, size_t size
         if (r == 0 && !session->ended)
             r = keep_partial(strand, at, (size_t)(end - at));
     }
-    note_ack(strand, now);
+    /* What came with the outcome of a message of ours is an answer to it. */
+    bool answered = session->statistics.acked != acked && (idle || session->outcomes_due);
+    session->outcomes_due = answered && session->outcomes.count ? now + ANSWER_DELAY : 0;
+    note_ack(strand, now + (session->outcomes_due ? ANSWER_DELAY : ACK_DELAY));
     if (r == 0 && session->ended)
         r = -ESHUTDOWN;
     session_leave(session);

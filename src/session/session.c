@@ -255,6 +255,8 @@ int64_t session_due(const struct session *session)
         due = expiry->key;
     if (session->limit_due < due)
         due = session->limit_due;
+    if (session->outcomes.count && session->outcomes_due && session->outcomes_due < due)
+        due = session->outcomes_due;
     if (session->trim_armed && session->trim_due < due)
         due = session->trim_due;
     for (struct list *link = session->strands.next; link != &session->strands; link = link->next) {
@@ -274,6 +276,8 @@ void session_tick(struct session *session, int64_t now)
             next = link->next;
             strand_tick(container_of(link, struct session_strand, link));
         }
+        if (session->outcomes_due <= now)
+            session->outcomes_due = 0; /* they wait for room alone now */
         outbound_expire_due(session);
         if (session->limit_due <= now)
             session->limit_due = NEVER; /* the next look at what may be sent sets it again */
