@@ -58,7 +58,6 @@ void schedule_plain(struct session *session, struct outbound *outbound);  /* sma
 void schedule_stream(struct session *session, struct session_stream *stream);
 void unschedule_message(struct session *session, struct outbound *outbound);
 void unschedule_stream(struct session *session, struct session_stream *stream);
-bool schedule_waiting(const struct session *session); /* something is in a list */
 struct chosen {
     struct outbound *message;
     struct session_stream *stream;

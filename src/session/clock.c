@@ -10,7 +10,6 @@ void clock_hello(struct session *session, int64_t peer_clock)
     if (session->sample_count)
         return;
     session->offset = peer_clock - session->now;
-    session->hello_clock = true;
 }
 
 void clock_sample(struct session *session, int64_t sent, int64_t peer_received, int64_t peer_sent)

@@ -393,12 +393,10 @@ struct session {
     uint64_t streams_wanting;      /* resets or credits to be told */
     struct runs resets;            /* of streams that are gone: first is the id, count the code */
     struct range_set streams_seen; /* of the peer, by id / 2 */
-    uint64_t streams_open;
 
     /* clock.c */
     struct clock_sample samples[CLOCK_SAMPLES];
     uint8_t sample_count, sample_next;
-    bool hello_clock;
     int64_t offset, rtt;
     int64_t last_ping;
     bool lifetimes_seen;

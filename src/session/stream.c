@@ -40,7 +40,6 @@ struct session_stream *stream_new(struct session *session, uint64_t id, bool loc
     range_set_init(&stream->acked, session->memory);
     range_set_init(&stream->have, session->memory);
     RB_INSERT(stream_tree, &session->streams, stream);
-    session->streams_open++;
     return stream;
 }
 
@@ -239,7 +238,6 @@ static void stream_forget(struct session_stream *stream)
     if (stream->reset_wanted)
         session->streams_wanting--;
     RB_REMOVE(stream_tree, &session->streams, stream);
-    session->streams_open--;
     session->reserve_free += stream->reserved_window;
     session->statistics.reserved_bytes -= stream->reserved_window;
     if (!stream->local) /* charged when the first was heard of it */
