@@ -4,7 +4,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -168,7 +170,8 @@ struct server {
     hawser_shared *shared;
     hawser_identity *identity;
     char endpoint[128];
-    atomic_bool ready, stop;
+    atomic_bool stop;
+    sem_t ready;
     atomic_uint accepted, received;
     pthread_t thread;
 };
@@ -209,7 +212,7 @@ static void *server_main(void *argument)
         abort();
     snprintf(server->endpoint, sizeof server->endpoint, "%s", hawser_association_endpoint(listener));
     hawser_register(listener, HAWSER_ACCEPTED, server_accepted, server);
-    server->ready = true;
+    assert_int_equal(sem_post(&server->ready), 0);
     while (!server->stop)
         (void)hawser_iterate(context, 20000);
     hawser_association_unref(listener);
@@ -219,9 +222,10 @@ static void *server_main(void *argument)
 
 static void start(struct server *server)
 {
+    assert_int_equal(sem_init(&server->ready, 0, 0), 0);
     assert_int_equal(pthread_create(&server->thread, NULL, server_main, server), 0);
-    while (!server->ready)
-        usleep(1000);
+    while (sem_wait(&server->ready) < 0)
+        assert_int_equal(errno, EINTR);
 }
 
 static void two_threads_one_port(void **state)
