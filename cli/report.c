@@ -137,6 +137,8 @@ const char *outcome_event(hawser_outcome outcome)
         return "acked";
     case HAWSER_EXPIRED:
         return "expired";
+    case HAWSER_HANDED_OVER:
+        return "handed-over";
     case HAWSER_SEND_FAILED:
         break;
     }

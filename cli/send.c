@@ -106,6 +106,7 @@ static void settle(struct sender *s, struct file *file, hawser_outcome kind, int
     s->settled++;
     report_message(s, file, outcome_event(kind), code, reason, maybe_delivered);
     switch (kind) {
+    case HAWSER_HANDED_OVER: /* bare associations only, to which files are not sent */
     case HAWSER_ACKED:
         s->acked++;
         s->acked_bytes += file->given;

@@ -27,7 +27,12 @@
     X(HAWSER_EDEAD, 20017, "the peer fell silent")                                                                     \
     X(HAWSER_ELOST, 20018, "the last strand was lost")                                                                 \
     X(HAWSER_ECLOSED, 20019, "the line was closed")                                                                    \
-    X(HAWSER_ELIMIT, 20020, "a limit of the peer or of the protocol was exceeded")
+    X(HAWSER_ELIMIT, 20020, "a limit of the peer or of the protocol was exceeded")                                     \
+    X(HAWSER_EPROPERTY, 20021, "the property does not exist, does not take this value, or cannot be given")            \
+    X(HAWSER_EPOLICY, 20022, "the policy file is malformed")                                                           \
+    X(HAWSER_EPROHIBITED, 20023, "properties or policy leave no way to the peer")                                      \
+    X(HAWSER_EPROXY, 20024, "the proxy refused or could not reach the peer")                                           \
+    X(HAWSER_EFRAMER, 20025, "the framer refused what came")
 
 enum {
 #define X(name, number, text) name = number,

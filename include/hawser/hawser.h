@@ -27,18 +27,14 @@
 #include <sys/types.h>
 
 #include <hawser/errors.h>
+#include <hawser/properties.h>
+#include <hawser/report.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define HAWSER_VERSION "0.1.0"
-
-#if defined(HAWSER_BUILD)
-#define HAWSER_API __attribute__((visibility("default")))
-#else
-#define HAWSER_API
-#endif
 
 typedef struct hawser_context hawser_context;
 /* Also what hawser_listen() gives: a rump with one event (S2.53). */
@@ -47,6 +43,7 @@ typedef struct hawser_stream hawser_stream;
 typedef struct hawser_identity hawser_identity;
 typedef struct hawser_shared hawser_shared;
 typedef struct hawser_buffer hawser_buffer;
+typedef struct hawser_framer hawser_framer;   /* <hawser/layer.h> */
 typedef struct hawser_message hawser_message; /* a received message that a program keeps */
 typedef uint64_t hawser_message_id; /* consecutive from 1 in one direction of an association; 0 is no message */
 
@@ -81,6 +78,8 @@ typedef struct hawser_context_options {
     hawser_log_level log_level; /* the least urgent level that is told */
     hawser_shared *shared;      /* joins contexts of several threads; NULL: alone */
     bool no_worker;             /* never start the worker thread: messages sent by descriptor are read on this thread */
+    const char *policy_file;    /* NULL: the system's and the user's (docs/policy.md); "": none */
+    const char *trust_anchors;  /* DNSSEC: DS or DNSKEY records; NULL: /usr/share/dns/root.key where it is; "": none */
 } hawser_context_options;
 #define HAWSER_CONTEXT(...)                                                                                            \
     (&(const hawser_context_options){.struct_size = sizeof(hawser_context_options), __VA_ARGS__})
@@ -162,14 +161,20 @@ typedef struct hawser_associate_options {
         *trust; /* "pki", "key=hk-...", "tofu", "any", or several with commas; NULL: "pki"; "hk-...@" implies key */
     const char *trust_file; /* PEM anchors for pki; NULL: the system's */
     hawser_verification min_verification;
-    const char *stack;       /* "tls/tcp", "tls/unix"; NULL: by the endpoint */
-    const char *alpn;        /* the program's own protocol name, sent beside hawser/1; NULL: none */
-    int64_t timeout_us;      /* establishment; 0: 10 s */
-    int64_t keep_alive_us;   /* idle time before a probe; 0: 25 s; negative: none */
-    int64_t dead_after_us;   /* silence after a probe before the strand is given up; 0: 10 s */
-    int64_t linger_us;       /* how long a close waits for what is queued; 0: 10 s; negative: without end */
-    uint64_t receive_memory; /* bytes the peer can make us hold; 0: 16 MiB; at least 1 MiB */
-    uint64_t send_queue;     /* bytes queued before -EAGAIN; one lent or from a file counts a 16th at most; 0: 16 MiB */
+    const char *const *endpoints; /* more of them for the same peer, to race (S4.5); copied */
+    size_t endpoint_count;
+    const char *local; /* where to leave from: "192.0.2.1:0", "[2001:db8::1]:0@eth0"; NULL: anywhere */
+    const char *stack; /* "tls/tcp,tls/unix": these only; NULL: by endpoint, properties and policy */
+    const hawser_properties *properties; /* NULL: defaults; copied */
+    const hawser_framer *framer;         /* <hawser/layer.h>: how a bare association's messages look; NULL: "none" */
+    void *framer_user;                   /* hawser_framing_user() */
+    const char *alpn;                    /* the program's own protocol name, sent beside hawser/1; NULL: none */
+    int64_t timeout_us;                  /* establishment; 0: 10 s */
+    int64_t keep_alive_us;               /* idle time before a probe; 0: 25 s; negative: none */
+    int64_t dead_after_us;               /* silence after a probe before the strand is given up; 0: 10 s */
+    int64_t linger_us;                   /* how long a close waits for what is queued; 0: 10 s; negative: without end */
+    uint64_t receive_memory;             /* bytes the peer can make us hold; 0: 16 MiB; at least 1 MiB */
+    uint64_t send_queue; /* bytes queued before -EAGAIN; one lent or from a file counts a 16th at most; 0: 16 MiB */
     uint64_t send_queue_messages; /* 0: 100,000 */
     uint64_t
         max_message; /* a message announced above this is refused; 0: no bound but receive_memory for one taken whole */
@@ -202,9 +207,13 @@ typedef struct hawser_listen_options {
     unsigned max_handshakes;      /* unfinished ones at once, the oldest is dropped first; 0: 1,024 */
     unsigned max_associations;    /* 0: no bound; above it connections wait in the kernel's queue */
     unsigned backlog;             /* 0: SOMAXCONN */
-    bool reuse_port;              /* several contexts listen on one port (SO_REUSEPORT) */
-    bool no_early_data;           /* refuse early data */
-    bool fast_open;               /* accept TCP Fast Open where the system allows */
+    const hawser_properties
+        *properties;             /* "session" and "security" say which bare clients are taken; NULL: none; copied */
+    const hawser_framer *framer; /* of bare associations; NULL: "none" */
+    void *framer_user;
+    bool reuse_port;    /* several contexts listen on one port (SO_REUSEPORT) */
+    bool no_early_data; /* refuse early data */
+    bool fast_open;     /* accept TCP Fast Open where the system allows */
     /* As in hawser_associate_options, for every accepted association. */
     int64_t keep_alive_us, dead_after_us, linger_us;
     uint64_t receive_memory, send_queue, send_queue_messages, max_message;
@@ -262,12 +271,6 @@ HAWSER_API int hawser_association_export_key(hawser_association *association, co
 
 /* --------------------------------------------------------------------------------------------------- reports and paths */
 
-typedef struct hawser_path {
-    const char *interface; /* "" when not known */
-    const char *local;     /* "192.0.2.1:4711" */
-    const char *remote;
-} hawser_path;
-
 typedef enum hawser_strand_state {
     HAWSER_STRAND_OPENING,
     HAWSER_STRAND_ACTIVE,
@@ -289,25 +292,9 @@ typedef struct hawser_strand_info {
 HAWSER_API int hawser_association_strand(const hawser_association *association, unsigned index,
                                          hawser_strand_info *ret_info);
 
-typedef enum hawser_attempt_outcome {
-    HAWSER_ATTEMPT_WON,
-    HAWSER_ATTEMPT_LOST,
-    HAWSER_ATTEMPT_FAILED,
-    HAWSER_ATTEMPT_SKIPPED,
-} hawser_attempt_outcome;
-HAWSER_API const char *hawser_attempt_outcome_name(hawser_attempt_outcome outcome);
-
-/* One try at reaching the peer. Every establishment, also a failed one, tells all of them. */
-typedef struct hawser_attempt {
-    const char *endpoint;
-    hawser_path path;
-    const char *stack;
-    int64_t start_us, end_us;
-    hawser_attempt_outcome outcome;
-    const char *layer;  /* the layer that failed, or "" */
-    int code;           /* negative, 0 for the winner */
-    const char *reason; /* in words */
-} hawser_attempt;
+/* The report of an association's establishment, so far or at its end; lives until it ends or is asked for again. Also
+ * inside HAWSER_CLOSED. -ENOTCONN for one that was accepted. */
+HAWSER_API int hawser_association_report(const hawser_association *association, const hawser_report **ret_report);
 
 /* What an association did since it began. (S2.8; copies: issue of zero copy, S2.57) */
 typedef struct hawser_statistics {
@@ -337,6 +324,8 @@ typedef struct hawser_message_options {
     size_t antecedent_count;              /* at most 64 */
     bool ordered;                         /* after the previous ordered message (RFC 9622 msgOrdered) */
     bool safely_replayable;     /* may be delivered twice; may travel as early data (RFC 9622 safelyReplayable) */
+    bool final;                 /* the last one on a bare association: then our direction ends (RFC 9622 final);
+                                 * -EOPNOTSUPP on hawser/1, where hawser_close() waits for what is queued */
     bool want_sent;             /* raise HAWSER_SENT when the last byte left for the network */
     hawser_message_id reply_to; /* id of a received message that this one answers */
     const void *prefix;         /* bytes that go before the data, copied; for a header before lent data or a file */
@@ -479,6 +468,7 @@ typedef enum hawser_outcome {
     HAWSER_ACKED = 1,   /* handed to the peer's program; says: the peer's session */
     HAWSER_EXPIRED,     /* not handed over in its lifetime */
     HAWSER_SEND_FAILED, /* code and reason say why */
+    HAWSER_HANDED_OVER, /* bare associations: the system has it, and nobody will say more */
 } hawser_outcome;
 HAWSER_API const char *hawser_outcome_name(hawser_outcome outcome);
 
@@ -505,6 +495,7 @@ typedef struct hawser_event {
                 *association; /* the new one; ref it to keep it, or it is refused when the handler ends */
             hawser_peer peer;
             bool early; /* the handshake has not ended: the peer may be a replay */
+            bool bare;  /* the peer speaks its own protocol; its name is derived from its address, and not verified */
         } accepted;
         struct {
             const char *stack;
@@ -513,6 +504,7 @@ typedef struct hawser_event {
             int64_t rtt_us, elapsed_us;
             uint64_t round_trips;
             bool early_data, resumed;
+            bool bare;
             const hawser_attempt *attempts;
             size_t attempt_count;
         } established;

@@ -46,6 +46,7 @@ const char *hawser_outcome_name(hawser_outcome outcome)
         [HAWSER_ACKED] = "acked",
         [HAWSER_EXPIRED] = "expired",
         [HAWSER_SEND_FAILED] = "failed",
+        [HAWSER_HANDED_OVER] = "handed-over",
     };
 
     return NAME_OF(names, outcome);

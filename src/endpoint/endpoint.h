@@ -3,7 +3,7 @@
  * Endpoints: what a program writes to name a service. Grammar (docs/endpoints.md):
  *
  *     endpoint = [key-name "@"] where ["@" interface]
- *     where    = host ":" port | "[" v6 "]" ":" port | v6 "." port | v4 ":" port | "unix:" path | "fd:" number
+ *     where    = host ":" port | service-name | [instance "."] service | "[" v6 "]" ":" port | v6 "." port | v4 ":" port | "unix:" path | "fd:" number
  *
  * port is a number or a service name of services(5). "unix:@name" is the abstract name space.
  */
@@ -17,12 +17,12 @@
 
 #include "layer/layer.h"
 
-enum endpoint_kind { ENDPOINT_HOST, ENDPOINT_ADDRESS, ENDPOINT_UNIX, ENDPOINT_FD };
+enum endpoint_kind { ENDPOINT_HOST, ENDPOINT_ADDRESS, ENDPOINT_UNIX, ENDPOINT_FD, ENDPOINT_SERVICE };
 
 struct endpoint {
     enum endpoint_kind kind;
     char key_name[56];            /* "" when none was given */
-    char host[256];               /* HOST: the name */
+    char host[256];               /* HOST: the name; SERVICE: "_http._tcp.example.org", "my server._http._tcp.local" */
     uint16_t port;                /* HOST and ADDRESS */
     struct layer_address address; /* ADDRESS and UNIX */
     int fd;                       /* FD */

@@ -119,6 +119,9 @@ int endpoint_print(const struct endpoint *endpoint, char *text, size_t size)
         output_add(&output, "%s%s:%u", endpoint->host, word ? "." : "", endpoint->port);
         break;
     }
+    case ENDPOINT_SERVICE:
+        output_add(&output, "%s", endpoint->host);
+        break;
     case ENDPOINT_ADDRESS:
         add_address(&output, &endpoint->address);
         break;

@@ -25,6 +25,8 @@ enum layer_flags {                            /* what a layer adds; a stack's fl
                    LAYER_SECURE = 1 << 1,     /* encrypted, authenticated */
                    LAYER_EARLY_DATA = 1 << 2, /* may carry data before it is established */
                    LAYER_SOCKET = 1 << 3,     /* the bottom: has a descriptor */
+                   LAYER_PROXY = 1 << 4,      /* asks whoever is below to connect further */
+                   LAYER_MULTIPATH = 1 << 5,  /* uses several paths by itself */
 };
 
 enum layer_ready { LAYER_READABLE = 1, LAYER_WRITABLE = 2 };
@@ -70,11 +72,16 @@ struct layer_target {
     char interface[32];         /* "": any */
     const struct tls_config *tls;
     bool fast_open;
+    /* With a proxy layer in the stack `remote` is the proxy's address, and this is whom it shall connect to. */
+    const char *host; /* a name, or an address in text; NULL: no proxy */
+    uint16_t port;
+    const char *proxy_user, *proxy_password; /* NULL: none */
 };
 
 struct layer_type {
     const char *name;
     unsigned flags;
+    const char *(*became)(const struct layer *layer); /* the name of what it turned out to be; NULL: as named */
     /* Makes an instance above `below` (NULL for a bottom layer), which it owns from success on. target: open actively. */
     int (*open)(hawser_context *context, const struct layer_target *target, struct layer *below,
                 struct layer **ret_layer);

@@ -91,7 +91,10 @@ void loop_release(hawser_context *context);
 enum loop_part {
     LOOP_PART_ASSOCIATIONS,
     LOOP_PART_SECURITY,
+    LOOP_PART_HISTORY,
     LOOP_PART_RESOLVER,
+    LOOP_PART_PATHS,
+    LOOP_PART_POLICY,
     LOOP_PART_INTERFACES,
     LOOP_PART_COUNT
 };

@@ -43,6 +43,7 @@ struct tls_config {
     bool early_data;          /* offer or accept it */
     bool present_certificate; /* a client shows its identity to any server, not only to a pinned one */
     bool no_tickets;          /* a client neither uses nor keeps one */
+    bool any_tls;             /* TLS 1.2 too, and no raw keys: for bare associations with servers as they are */
 };
 
 /* Whether a client shows its identity; which is settled before it knows whom it talks to, so by the rule, not the peer. */

@@ -20,8 +20,12 @@ BELOW = {
     "session": {"base"},
     "security": {"base", "loop"},
     "layer": {"base", "loop", "security"},
+    "property": {"base"},
     "endpoint": {"base", "loop", "security", "layer"},
-    "association": {"base", "loop", "session", "security", "layer", "endpoint"},
+    "path": {"base", "loop", "security", "layer", "property"},
+    "framer": {"base", "loop", "security", "layer"},
+    "race": {"base", "loop", "security", "layer", "endpoint", "path", "property"},
+    "association": {"base", "loop", "session", "security", "layer", "endpoint", "path", "property", "framer", "race"},
 }
 # The engine takes time, randomness and memory from its caller, and does no input or output.
 ENGINE_SYSTEM = {"errno.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "string.h", "strings.h",

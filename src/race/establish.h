@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Establishment: gathers what leads to a peer (endpoint/resolve.h, path/path.h, stacks, proxies), ranks it (properties,
+ * policy, history, RFC 6724), races it (race/race.h) with a stack of layers of its own for each attempt, remembers what
+ * became of it, and tells it all (hawser_report). Associations, hawser_connect() and `hawser probe` stand on it.
+ */
+#ifndef RACE_ESTABLISH_H
+#define RACE_ESTABLISH_H
+
+#include "endpoint/endpoint.h"
+#include "layer/layer.h"
+#include "property/property.h"
+
+struct establish;
+struct attempt;
+
+enum { ESTABLISH_ENDPOINTS_MAX = 8, ESTABLISH_STACKS_MAX = 8 };
+
+struct establish_endpoint {
+    struct endpoint endpoint;
+    const struct tls_config *session_tls, *bare_tls; /* what TLS is told over hawser/1, and bare; the caller's */
+};
+
+struct establish_handler {
+    /* A stack was opened; layers may be put on it (an exchange), early data written. Negative: the attempt fails. NULL: none. */
+    int (*opened)(void *user, struct attempt *attempt, struct layer **top);
+    /* An attempt is over that opened() saw, and its layers go after this; not called for the winner. NULL: none. */
+    void (*over)(void *user, struct attempt *attempt);
+    /* The last check of one whose handshake is done (ALPN): 0, or negative: it failed, with reason. NULL: none. */
+    int (*check)(void *user, struct attempt *attempt, char *reason, size_t size);
+    /* The end, in dispatch: top is the winner's stack, now the user's (attempt lives until establish_free()), or NULL. */
+    void (*done)(void *user, struct attempt *winner, struct layer *top, int code, const char *reason);
+};
+
+struct establish_config {
+    const struct establish_endpoint *endpoints; /* copied but for the strings of tls */
+    size_t endpoint_count;
+    const char *stacks;                   /* "tls/tcp,tcp": these only; NULL: by properties */
+    const struct layer_address *local;    /* NULL: any */
+    const char *local_interface;          /* "": any */
+    const struct property_values *values; /* the caller's */
+    int64_t timeout;
+    bool fast_open;
+    const struct establish_handler *handler;
+    void *user;
+};
+
+/* -HAWSER_EPROHIBITED, -HAWSER_EPROPERTY: no stack is left; the sentence is in reason. Work begins in the next dispatch. */
+int establish_new(hawser_context *context, const struct establish_config *config, char *reason, size_t reason_size,
+                  struct establish **ret_establish);
+void establish_free(struct establish *establish); /* cancels what runs */
+/* As far as it is known; strings and lists live until the next call or establish_free(). */
+const hawser_report *establish_report(struct establish *establish);
+
+/* Of an attempt: */
+const char *attempt_stack(const struct attempt *attempt);
+bool attempt_bare(const struct attempt *attempt);
+const struct establish_endpoint *attempt_endpoint(const struct attempt *attempt);
+struct layer *attempt_top(const struct attempt *attempt);
+const char *attempt_network(const struct attempt *attempt); /* which network its path is on: path/path.h */
+void attempt_used_early(struct attempt *attempt);           /* for the report */
+/* Goes on with an attempt; opened() may have replaced ready(): call this when its layers are ready. */
+void attempt_progress(struct attempt *attempt);
+
+#endif

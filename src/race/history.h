@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What became of earlier attempts, per network and remote, on disk (STATE/history.sqlite: WAL, shared by processes,
+ * pruned), and counters (S4.19-S4.25). It reorders candidates and never removes one. Reading is from memory after the
+ * first time; writing is the worker's, so that establishing waits for no disk.
+ */
+#ifndef RACE_HISTORY_H
+#define RACE_HISTORY_H
+
+#include <hawser/hawser.h>
+
+struct history;
+/* The context's. Never fails because of the file: one that cannot be used is set aside (renamed *.bad, said in the log), and
+ * without a state directory all is kept in memory alone. -ENOMEM */
+int history_of(hawser_context *context, struct history **ret_history);
+
+enum { HISTORY_TEXT = 128 };
+
+/* What one attempt was. Strings are copied. */
+struct history_key {
+    const char *network; /* path/path.h: the gateway and interface */
+    const char *service; /* "example.org:443": what was asked for */
+    const char *address; /* "192.0.2.1:443" */
+    const char *stack;   /* as asked for: "tls/mptcp" */
+};
+
+struct history_record { /* the sum of what is remembered; newer counts more: halved every 24 hours */
+    double succeeded, failed;
+    int last_code;        /* of the last attempt: 0 or why it failed */
+    int64_t last;         /* CLOCK_REALTIME seconds; 0: nothing is known */
+    int64_t rtt_us;       /* smoothed, newer counts more; 0: not known */
+    int64_t establish_us; /* from start to secured */
+    uint64_t rate;        /* bits per second; 0: not known */
+};
+
+/* address or stack NULL: any. Zeroes when nothing is known. */
+void history_recall(struct history *history, const struct history_key *key, struct history_record *ret_record);
+/* Whether there is anything to ask for on this service, cheaply (opens no file before there is something to rank). */
+void history_note(struct history *history, const struct history_key *key, int code, int64_t rtt_us,
+                  int64_t establish_us);
+void history_note_rate(struct history *history, const struct history_key *key, uint64_t rate);
+
+/* What a service is known to speak, wherever it is. */
+enum history_speaks { HISTORY_UNKNOWN, HISTORY_SESSION, HISTORY_BARE };
+enum history_speaks history_speaks(struct history *history, const char *service);
+void history_note_speaks(struct history *history, const char *service, enum history_speaks speaks);
+
+/* Counters; names and texts in a table of history_counters.c, which `hawser stats` prints. */
+enum history_counter {
+    COUNT_ESTABLISHED,
+    COUNT_FAILED,
+    COUNT_SEVERAL_ADDRESSES,      /* S4.19: 47 % in the seed */
+    COUNT_WON_BY_OTHER,           /* S4.20: won by another than the first address: 5 % */
+    COUNT_STACK_BY_CLIENT,        /* S4.24: the stack was altered by the program's choice: 5 % */
+    COUNT_STACK_BY_POLICY,        /* S4.24: by system policy (proxy, preference): 2 % */
+    COUNT_SEVERAL_INTERFACES,     /* S4.25: several interfaces were tried */
+    COUNT_WON_ON_OTHER_INTERFACE, /* S4.25: 20 % of those */
+    COUNT_ATTEMPTS,
+    COUNT_ATTEMPTS_LOST,
+    COUNT_COUNTERS,
+};
+void history_count(struct history *history, enum history_counter counter);
+
+#endif
