@@ -44,8 +44,6 @@ HAWSER_API int hawser_connecting_fd(hawser_connecting *connecting);
 HAWSER_API int hawser_connecting_finish(hawser_connecting *connecting, int *ret_fd, hawser_report **ret_report);
 HAWSER_API void hawser_connecting_free(hawser_connecting *connecting);
 
-HAWSER_API void hawser_report_free(hawser_report *report); /* NULL is nothing */
-
 #ifdef __cplusplus
 }
 #endif

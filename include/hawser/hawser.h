@@ -292,8 +292,8 @@ typedef struct hawser_strand_info {
 HAWSER_API int hawser_association_strand(const hawser_association *association, unsigned index,
                                          hawser_strand_info *ret_info);
 
-/* The report of an association's establishment, so far or at its end; lives until it ends or is asked for again. Also
- * inside HAWSER_CLOSED. -ENOTCONN for one that was accepted. */
+/* What was done to reach the peer, so far: until HAWSER_ESTABLISHED, or HAWSER_CLOSED where it never was, and inside their
+ * handlers; valid until asked for again. hawser_report_copy() keeps it. -ENOENT: later, and for one that was accepted. */
 HAWSER_API int hawser_association_report(const hawser_association *association, const hawser_report **ret_report);
 
 /* What an association did since it began. (S2.8; copies: issue of zero copy, S2.57) */

@@ -77,6 +77,10 @@ typedef struct hawser_report {
     size_t lookup_count;
 } hawser_report;
 
+/* A copy that lives on; hawser_report_free() ends it. -ENOMEM */
+HAWSER_API int hawser_report_copy(const hawser_report *report, hawser_report **ret_copy);
+HAWSER_API void hawser_report_free(hawser_report *report); /* of a copy; NULL is nothing */
+
 /* One JSON object without a newline; an SVG waterfall: look-ups and attempts over time. The caller free()s the text.
  * -ENOMEM */
 HAWSER_API int hawser_report_json(const hawser_report *report, char **ret_text);

@@ -31,6 +31,15 @@ int layer_fail(struct layer *layer, int code, const char *format, ...)
     return code;
 }
 
+int layer_establish(struct layer *layer)
+{
+    int r = layer->type->establish(layer);
+
+    if (r == 0)
+        layer->established = true;
+    return r;
+}
+
 const struct layer_error *layer_error(const struct layer *top)
 {
     static const struct layer_error none = {"", 0, ""};

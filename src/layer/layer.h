@@ -124,7 +124,11 @@ struct layer {
     void (*ready)(struct layer *layer, unsigned ready);
     void *user;
     struct layer_error *error; /* NULL until it failed, since thousands of layers are idle and well */
+    bool established;          /* layer_establish() was done */
 };
+
+/* Goes on with establishment, as type->establish() says; notes when it is done. */
+int layer_establish(struct layer *layer);
 
 /* Notes why a layer failed and returns code. The first reason stays. */
 int layer_fail(struct layer *layer, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

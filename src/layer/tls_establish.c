@@ -116,7 +116,7 @@ int tls_establish(struct layer *layer)
         return code;
     if (!tls->opening)
         return 0;
-    r = layer->below->type->establish(layer->below);
+    r = layer_establish(layer->below);
     if (r < 0)
         return r;
     if (!tls->opening->started) {
