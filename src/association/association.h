@@ -116,7 +116,8 @@ struct taking;
 struct hawser_association {
     hawser_context *context; /* NULL once it ended */
     struct associations *all;
-    struct session *session; /* NULL: a listener, not yet heard of, or ended */
+    struct session *session; /* NULL: a listener, bare, not yet heard of, or ended */
+    struct bare *bare;       /* bare.h; NULL: over hawser/1 */
     struct list link;        /* in all->open */
     struct list strands;
     struct list streams; /* hawser_stream */
