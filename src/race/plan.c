@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which stacks are tried, in which form and order: the ladder of docs/racing.md. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "race/internal.h"
+
+/* Best first. What has no tls is a candidate only where the program does not insist on security. */
+static const char *const default_stacks[] = {"tls/mptcp", "tls/tcp", "tls/unix", "mptcp", "tcp", "unix"};
+
+enum { RANK_STEP = 64 }; /* between what properties say, so that the place in the list decides among equals */
+
+struct stack_words {
+    bool secure, mptcp, unix_socket;
+    char proxy[STACK_MAX]; /* the proxy layer named in it, or "" */
+};
+
+static bool word_is(const char *word, size_t size, const char *name)
+{
+    return strlen(name) == size && memcmp(word, name, size) == 0;
+}
+
+static void stack_read(const char *stack, struct stack_words *words)
+{
+    memset(words, 0, sizeof *words);
+    for (const char *at = stack; *at;) {
+        size_t size = strcspn(at, "/");
+
+        words->secure |= word_is(at, size, "tls");
+        words->mptcp |= word_is(at, size, "mptcp");
+        words->unix_socket |= word_is(at, size, "unix");
+        if (word_is(at, size, "socks5") || word_is(at, size, "http-connect"))
+            snprintf(words->proxy, sizeof words->proxy, "%.*s", (int)size, at);
+        at += size + (at[size] == '/');
+    }
+}
+
+static bool insecure_allowed(const struct property_values *values)
+{
+    return values->security == HAWSER_AVOID || values->security == HAWSER_PROHIBIT;
+}
+
+/* What properties and policy say of it. */
+static void plan_judge(struct establish *e, struct plan *plan, const struct stack_words *words)
+{
+    const struct property_stack stack = {
+        .name = plan->stack,
+        .session = plan->session,
+        .secure = words->secure,
+        .early_data = words->secure,
+        .multipath = words->mptcp,
+        .unix_socket = words->unix_socket,
+        .proxy = plan->proxy >= 0,
+    };
+    int rank = 0;
+    char reason[REASON_MAX] = "";
+
+    plan->code = property_judge_stack(e->config.values, &stack, &rank, plan->reason, sizeof plan->reason);
+    switch (policy_on_stack(e->policy, plan->stack, reason, sizeof reason)) {
+    case HAWSER_PROHIBIT:
+        if (plan->code == 0) {
+            plan->code = -HAWSER_EPROHIBITED;
+            memcpy(plan->reason, reason, sizeof reason);
+        }
+        break;
+    case HAWSER_PREFER:
+    case HAWSER_REQUIRE:
+        rank--;
+        e->ranked_by_policy = true;
+        break;
+    case HAWSER_AVOID:
+        rank++;
+        e->ranked_by_policy = true;
+        break;
+    case HAWSER_NO_PREFERENCE:
+        break;
+    }
+    plan->rank = rank * RANK_STEP + (int)e->plan_count;
+}
+
+static int plan_add(struct establish *e, const char *name, int proxy, bool session, bool bare, bool failover)
+{
+    struct plan *plan = &e->plans[e->plan_count];
+    struct stack_words words;
+    const char *bottom = strrchr(name, '/');
+    hawser_preference wanted = HAWSER_NO_PREFERENCE;
+
+    if (e->plan_count == PLANS_MAX)
+        return -E2BIG;
+    memset(plan, 0, sizeof *plan);
+    stack_read(name, &words);
+    if (proxy >= 0 && !*words.proxy)
+        snprintf(plan->stack, sizeof plan->stack, "%.*s%s/%s", bottom ? (int)(bottom - name + 1) : 0, name,
+                 proxy_layer(&e->sources[proxy]), bottom ? bottom + 1 : name);
+    else
+        snprintf(plan->stack, sizeof plan->stack, "%s", name);
+    plan->session = session;
+    plan->bare = bare;
+    plan->unix_socket = words.unix_socket;
+    plan->failover = failover;
+    plan->proxy = proxy;
+    plan_judge(e, plan, &words);
+    if (proxy >= 0)
+        wanted = e->sources[proxy].preference;
+    /* A proxy that is preferred comes before every direct way, one that is raced after them. */
+    if (wanted == HAWSER_PREFER)
+        plan->rank -= 1 << 20;
+    else if (proxy >= 0 && wanted != HAWSER_REQUIRE)
+        plan->rank += 1 << 20;
+    if (wanted == HAWSER_AVOID)
+        plan->failover = true;
+    e->plan_count++;
+    return 0;
+}
+
+static bool has_alpn(const struct establish *e)
+{
+    const struct tls_config *tls = e->config.endpoints[0].session_tls;
+
+    return tls && tls->alpn[0] && tls->alpn[1];
+}
+
+/* Whether the peer is known to speak hawser/1: by its key's name, or from earlier. */
+static bool known_session(const struct establish *e)
+{
+    const struct tls_config *tls = e->config.endpoints[0].session_tls;
+
+    if (*e->sources[0].given.endpoint.key_name)
+        return true;
+    return tls && tls->service && history_speaks(e->history, tls->service) == HISTORY_SESSION;
+}
+
+/* One stack in the forms that the session property leaves: docs/racing.md, the ladder. */
+static int plan_forms(struct establish *e, const char *name, int proxy, bool failover)
+{
+    hawser_preference session = e->config.values->session;
+    struct stack_words words;
+    int r;
+
+    stack_read(name, &words);
+    if (!words.secure)
+        return session == HAWSER_REQUIRE ? 0 : plan_add(e, name, proxy, false, true, failover);
+    if (session == HAWSER_REQUIRE || session == HAWSER_PROHIBIT)
+        return plan_add(e, name, proxy, session == HAWSER_REQUIRE, session == HAWSER_PROHIBIT, failover);
+    /* With a protocol of the program's own beside it, one handshake decides. */
+    if (has_alpn(e) && session != HAWSER_AVOID)
+        return plan_add(e, name, proxy, true, true, failover);
+    /* A common server answers a name that it does not know with a fatal alert: docs/protocol.md. */
+    if (session != HAWSER_AVOID && known_session(e)) {
+        r = plan_add(e, name, proxy, true, false, failover);
+        return r < 0 ? r : plan_add(e, name, proxy, false, true, true);
+    }
+    r = plan_add(e, name, proxy, false, true, failover);
+    return r < 0 ? r : plan_add(e, name, proxy, true, false, true);
+}
+
+/* One stack directly and through each proxy. */
+static int plan_ways(struct establish *e, const char *name)
+{
+    struct stack_words words;
+    bool preferred = false;
+    int r = 0;
+
+    stack_read(name, &words);
+    for (unsigned i = e->endpoint_count; i < e->source_count && r == 0; i++) {
+        if (words.unix_socket || words.mptcp || (*words.proxy && strcmp(words.proxy, proxy_layer(&e->sources[i])) != 0))
+            continue;
+        preferred |= e->sources[i].preference == HAWSER_PREFER;
+        r = plan_forms(e, name, (int)i, false);
+    }
+    if (r == 0 && !*words.proxy && (words.unix_socket || !proxies_only(e)))
+        r = plan_forms(e, name, -1, preferred);
+    return r;
+}
+
+static int plans_named(struct establish *e, char *reason, size_t size)
+{
+    char list[256], *state = NULL;
+
+    if ((size_t)snprintf(list, sizeof list, "%s", e->config.stacks) >= sizeof list)
+        return -EINVAL;
+    for (char *word = strtok_r(list, ",", &state); word; word = strtok_r(NULL, ",", &state)) {
+        struct stack_words words;
+        int r;
+
+        stack_read(word, &words);
+        if (!words.secure && !insecure_allowed(e->config.values)) {
+            snprintf(reason, size, "%s is not encrypted: it needs the property security avoided or prohibited", word);
+            return -HAWSER_EPROHIBITED;
+        }
+        if (*words.proxy && e->source_count == e->endpoint_count) {
+            snprintf(reason, size, "%s needs a proxy: it is named by the property proxy", word);
+            return -HAWSER_EPROPERTY;
+        }
+        r = plan_ways(e, word);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int plans_default(struct establish *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof default_stacks / sizeof *default_stacks && r == 0; i++) {
+        struct stack_words words;
+
+        stack_read(default_stacks[i], &words);
+        if (!words.secure && !insecure_allowed(e->config.values))
+            continue;
+        if (words.secure && e->config.values->security == HAWSER_PROHIBIT)
+            continue;
+        if (words.mptcp && e->config.values->multipath != MULTIPATH_ACTIVE)
+            continue;
+        r = plan_ways(e, default_stacks[i]);
+    }
+    return r;
+}
+
+int plans_make(struct establish *e, char *reason, size_t size)
+{
+    const struct plan *refused = NULL;
+    int r = e->config.stacks ? plans_named(e, reason, size) : plans_default(e);
+
+    if (r < 0)
+        return r;
+    for (unsigned i = 0; i < e->plan_count; i++) {
+        if (e->plans[i].code == 0)
+            return 0;
+        refused = &e->plans[i];
+    }
+    snprintf(reason, size, "%s",
+             refused ? refused->reason : "no stack is left: a line without encryption cannot carry hawser/1");
+    return refused ? refused->code : -HAWSER_EPROHIBITED;
+}
