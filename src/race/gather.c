@@ -137,17 +137,20 @@ static void attempt_new(struct establish *e, const struct place *place, const st
     list_append(&e->attempts, &attempt->link);
     if (plan->code < 0)
         attempt_skip(attempt, plan->code, plan->reason);
+    else if (plan->unix_socket != (family_of(&place->found.address) == RACE_FAMILY_OTHER))
+        attempt_skip(attempt, -EINVAL, "this stack does not lead to this kind of address");
     else if (!choice->usable)
         attempt_skip(attempt, choice->code, choice->reason);
     else
         attempt_enter(attempt);
 }
 
+/* A stack that was named and does not fit is told; of the others there is nothing to say. */
 static bool plan_fits(const struct establish *e, const struct plan *plan, const struct place *place)
 {
     bool unix_address = place->found.address.address.ss_family == AF_UNIX;
 
-    if (plan->unix_socket != unix_address)
+    if (plan->unix_socket != unix_address && !e->config.stacks)
         return false;
     return e->sources[place->source].proxy ? plan->proxy == (int)place->source : plan->proxy < 0;
 }

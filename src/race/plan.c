@@ -174,6 +174,16 @@ static int plan_ways(struct establish *e, const char *name)
     return r;
 }
 
+static bool stack_known(const char *name)
+{
+    const char *known;
+
+    for (unsigned i = 0; (known = stack_name(i, NULL)); i++)
+        if (strcmp(known, name) == 0)
+            return true;
+    return false;
+}
+
 static int plans_named(struct establish *e, char *reason, size_t size)
 {
     char list[256], *state = NULL;
@@ -184,6 +194,10 @@ static int plans_named(struct establish *e, char *reason, size_t size)
         struct stack_words words;
         int r;
 
+        if (!stack_known(word)) {
+            snprintf(reason, size, "there is no stack \"%.40s\"", word);
+            return -EINVAL;
+        }
         stack_read(word, &words);
         if (!words.secure && !insecure_allowed(e->config.values)) {
             snprintf(reason, size, "%s is not encrypted: it needs the property security avoided or prohibited", word);
