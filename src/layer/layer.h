@@ -85,7 +85,8 @@ struct layer_type {
     /* Makes an instance above `below` (NULL for a bottom layer), which it owns from success on. target: open actively. */
     int (*open)(hawser_context *context, const struct layer_target *target, struct layer *below,
                 struct layer **ret_layer);
-    /* Makes an instance on the accepting side. Bottom: takes over descriptor fd from success on. tls: for layers that secure. */
+    /* Makes an instance on the accepting side. Bottom: takes over descriptor fd from success on. tls: for layers that
+     * secure. NULL: it only opens. */
     int (*accept)(hawser_context *context, const struct tls_config *tls, int fd, struct layer *below,
                   struct layer **ret_layer);
     /* Goes on with establishment: 0 done, -EAGAIN: call again at the next ready(), other: failed, layer_error() tells. */

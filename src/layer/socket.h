@@ -55,6 +55,6 @@ void socket_detach(struct layer *layer);
 int socket_attach(struct layer *layer, hawser_context *context);
 void socket_destroy(struct layer *layer);
 
-extern const struct layer_type tcp_layer, unix_layer, tls_layer;
+extern const struct layer_type tcp_layer, unix_layer, tls_layer, socks5_layer, http_connect_layer;
 
 #endif

@@ -8,13 +8,13 @@
 #define DEPTH_MAX 8
 
 static const struct layer_type *const layer_types[] = {
-    &tls_layer,
-    &tcp_layer,
-    &unix_layer,
+    &tls_layer, &socks5_layer, &http_connect_layer, &tcp_layer, &unix_layer,
 };
 
 /* Those that are offered. Any other combination of layers can be named too; it is the caller's to want it. */
-static const char *const stack_names[] = {"tls/tcp", "tls/unix"};
+static const char *const stack_names[] = {
+    "tls/tcp", "tls/unix", "tls/socks5/tcp", "tls/http-connect/tcp", "tcp", "unix", "socks5/tcp", "http-connect/tcp",
+};
 
 static const struct layer_type *find_type(const char *name, size_t size)
 {
@@ -82,6 +82,9 @@ int stack_accept(hawser_context *context, const char *stack, const struct tls_co
 
     if (count < 0)
         return count;
+    for (int i = 0; i < count; i++)
+        if (!types[i]->accept) /* a proxy layer: whoever comes through one comes by tcp */
+            return -EINVAL;
     while (count > 0) {
         struct layer *layer;
         int r = types[--count]->accept(context, tls, fd, top, &layer);
