@@ -3,14 +3,19 @@
 #ifndef ENDPOINT_RESOLVER_H
 #define ENDPOINT_RESOLVER_H
 
+#include <netdb.h>
+
 #include "base/list.h"
 #include "endpoint/resolv_conf.h"
+#include "endpoint/resolve.h"
 #include "loop/loop.h"
 
-/* Which files count; NULL: the system's (no trust anchors). The strings are copied. */
+/* Which files count; NULL: the system's, and the context's trust anchors. The strings are copied. */
 struct resolver_files {
-    const char *hosts, *resolv_conf;
+    const char *hosts, *resolv_conf, *nsswitch;
     const char *trust_anchors; /* DS or DNSKEY records of the zones whose answers have to be proved */
+    /* In place of getaddrinfo(), on the worker. */
+    int (*system)(const char *host, const char *service, const struct addrinfo *wanted, struct addrinfo **ret_list);
 };
 
 struct resolver;
@@ -19,6 +24,9 @@ int resolver_of(hawser_context *context, struct resolver **ret_resolver);
 /* For tests and special set-ups; holds for names that are asked for from now on. */
 int resolver_set_files(hawser_context *context, const struct resolver_files *files);
 const char *resolver_hosts_file(const struct resolver *resolver);
+const char *resolver_nsswitch_file(const struct resolver *resolver);
+int (*resolver_system(const struct resolver *resolver))(const char *, const char *, const struct addrinfo *,
+                                                        struct addrinfo **);
 hawser_context *resolver_context(const struct resolver *resolver);
 
 /* Who has work under way in the resolver: is told when the context ends before it. */
@@ -28,21 +36,32 @@ struct resolver_user {
 };
 void resolver_join(struct resolver *resolver, struct resolver_user *user); /* leaves by list_remove() */
 
-/* A question under way. answered() may run inside resolver_ask(); it must not ask or forget, for libunbound is not
- * prepared for that. */
-struct resolver_query {
-    struct resolver *resolver;
-    void *user;
-    int id; /* libunbound's */
-    bool pending;
-    /* packet is NULL when there is none: then rcode says why. bogus: why DNSSEC says that the answer is false, or NULL. */
-    void (*answered)(struct resolver_query *query, int rcode, const uint8_t *packet, size_t size, const char *bogus);
+/* What came of a question; valid during the call. */
+struct resolver_answer {
+    int code;              /* of DNS */
+    const uint8_t *packet; /* NULL: there is none, code says why */
+    size_t size;
+    enum dnssec dnssec;
+    const char *why; /* BOGUS */
 };
+/* May run inside resolver_ask(); it must not ask or forget, for libunbound is not prepared for that. The question is
+ * over and its query gone when it returns. */
+typedef void (*resolver_answered_fn)(void *user, const struct resolver_answer *answer);
 
-/* Makes sure that there is a libunbound with the name servers of now, whose search list ret_conf points to. */
-int resolver_prepare(struct resolver *resolver, const struct resolv_conf **ret_conf);
-int resolver_ask(struct resolver *resolver, struct resolver_query *query, const char *name, int type);
-void resolver_forget(struct resolver_query *query); /* answered() will not be called; nothing when not pending */
+struct resolver_query;
+/*
+ * Reads resolv.conf when it has changed, and makes sure that there is a libunbound with those name servers. prove: DNSSEC
+ * is to say what each answer is worth. That takes questions of its own for the keys of every zone on the way, so it is
+ * done for everybody only when the program named trust anchors; the system's serve who asks for proof.
+ * Negative, with a sentence: it cannot be used.
+ */
+int resolver_prepare(struct resolver *resolver, bool prove, const struct resolv_conf **ret_conf, char *reason,
+                     size_t size);
+/* After resolver_prepare(). ret_query is set before answered() can run, and to NULL when it ran already. */
+int resolver_ask(struct resolver *resolver, bool prove, const char *name, unsigned type, resolver_answered_fn answered,
+                 void *user, struct resolver_query **ret_query);
+/* answered() will not be called. What comes within a second is still learnt. NULL is nothing. */
+void resolver_forget(struct resolver_query *query);
 /* A server failed: what was learnt of the servers is not used for the next question. */
 void resolver_distrust(struct resolver *resolver);
 

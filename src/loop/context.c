@@ -88,6 +88,7 @@ static void context_free(hawser_context *context)
         munmap(context->alive, ALIVE_SIZE);
     free(context->scratch);
     free(context->state_dir);
+    free(context->trust_anchors);
     free(context);
 }
 
@@ -116,6 +117,9 @@ static int context_open(hawser_context *context)
     if ((r = find_state_dir(context->options.state_dir, &context->state_dir)) < 0)
         return r;
     context->options.state_dir = context->state_dir;
+    if (context->options.trust_anchors && !(context->trust_anchors = strdup(context->options.trust_anchors)))
+        return -ENOMEM;
+    context->options.trust_anchors = context->trust_anchors;
     context->cache = cache_new();
     context->scratch = malloc(SCRATCH_SIZE);
     if (!context->cache || !context->scratch)
@@ -207,6 +211,16 @@ uint8_t *loop_scratch(hawser_context *context, size_t *ret_size)
 const char *loop_state_dir(const hawser_context *context)
 {
     return context->state_dir;
+}
+
+const char *loop_trust_anchors(const hawser_context *context)
+{
+    return context->trust_anchors;
+}
+
+bool loop_has_worker(const hawser_context *context)
+{
+    return !context->options.no_worker;
 }
 
 hawser_shared *loop_shared(const hawser_context *context)

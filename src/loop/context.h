@@ -66,7 +66,7 @@ struct hawser_context {
     struct loop_timer cache_timer;
     bool cache_timed;
     uint8_t *scratch;
-    char *state_dir;
+    char *state_dir, *trust_anchors;
     hawser_context_options options;
     struct {
         void *value;
