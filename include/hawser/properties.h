@@ -33,9 +33,10 @@ typedef enum hawser_preference {
 HAWSER_API const char *hawser_preference_name(hawser_preference preference); /* "require" */
 
 typedef enum hawser_property_stage {
-    HAWSER_SELECTION,  /* fixed once establishment begins */
-    HAWSER_CONNECTION, /* may change later: hawser_association_set_property() */
-    HAWSER_PER_MESSAGE /* in a set of properties: the default for messages that say nothing */
+    HAWSER_SELECTION,   /* fixed once establishment begins */
+    HAWSER_CONNECTION,  /* may change later: hawser_association_set_property() */
+    HAWSER_PER_MESSAGE, /* in a set of properties: the default for messages that say nothing */
+    HAWSER_READ_ONLY    /* what an association tells: hawser_association_get_property() */
 } hawser_property_stage;
 
 typedef enum hawser_property_type {
@@ -49,6 +50,7 @@ typedef enum hawser_property_type {
 } hawser_property_type;
 
 typedef struct hawser_properties hawser_properties;
+struct hawser_association;
 
 /* A set with every property at its default. Counted; not bound to a context; used by one thread at a time. Calls that take
  * it copy it, so that later changes do not reach what was made from it (RFC 9622 section 1.1). */
@@ -58,9 +60,9 @@ HAWSER_API hawser_properties *hawser_properties_ref(hawser_properties *propertie
 HAWSER_API hawser_properties *hawser_properties_unref(hawser_properties *properties);
 /*
  * Sets a property from text; names are case-insensitive, "multi-streaming", "multiStreaming" and "multistreaming" are one.
- * A preference of a set is added: ("interface", "prohibit:wifi"). Errors: -HAWSER_EPROPERTY; hawser_properties_wrong()
- * then has the sentence: no such name (with the nearest one), a value that it does not take (with those it takes), or one
- * that hawser cannot give (with why).
+ * A preference of a set is added: ("interface", "prohibit:wifi"); "" empties the set. Errors: -HAWSER_EPROPERTY;
+ * hawser_properties_wrong() then has the sentence: no such name (with the nearest one), a value that it does not take
+ * (with those it takes), or one that hawser cannot give (with why).
  */
 HAWSER_API int hawser_properties_set(hawser_properties *properties, const char *name, const char *value);
 /* RFC 9622 section 6.2's Require, Prefer, Avoid, Prohibit: value is NULL, or a member of a set ("wifi"), or, for an
@@ -86,6 +88,20 @@ typedef struct hawser_property_info {
 HAWSER_API int hawser_property_info_get(unsigned index, hawser_property_info *ret_info);
 /* What a stack ("tls/tcp") gives of a selection property, over hawser/1 or bare: "yes", "no", or a few words. */
 HAWSER_API const char *hawser_property_offered(unsigned index, const char *stack, bool bare);
+
+/*
+ * Changes a connection property, or a default for messages, of an association (RFC 9622 section 8, SetProperty). It holds
+ * from now on; the association goes on as it was when it is refused: -HAWSER_EPROPERTY and a sentence in ret_reason
+ * (no such property, a value it does not take, fixed once establishment began, not given by this stack); -ENOTCONN.
+ */
+HAWSER_API int hawser_association_set_property(struct hawser_association *association, const char *name,
+                                               const char *value, char *ret_reason, size_t size);
+/*
+ * The value as text; its length as snprintf() tells. Once established, a preference reads "true" or "false": whether the
+ * line has it (RFC 9622 section 8). Read-only ones are told here alone. -HAWSER_EPROPERTY: there is no such property.
+ */
+HAWSER_API int hawser_association_get_property(const struct hawser_association *association, const char *name,
+                                               char *ret_text, size_t size);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Properties as the rest of the library reads them. The table is property/table.c. */
+/* Properties as the rest of the library reads them. The table is property/table.h. */
 #ifndef PROPERTY_PROPERTY_H
 #define PROPERTY_PROPERTY_H
 
@@ -21,6 +21,14 @@ struct property_set {
 
 enum property_multipath { MULTIPATH_DISABLED, MULTIPATH_ACTIVE, MULTIPATH_PASSIVE };
 enum property_direction { DIRECTION_BOTH, DIRECTION_SEND, DIRECTION_RECEIVE };
+enum property_scheduler {
+    SCHEDULER_FIRST_COME,
+    SCHEDULER_ROUND_ROBIN,
+    SCHEDULER_ROUND_ROBIN_PACKET,
+    SCHEDULER_PRIORITY,
+    SCHEDULER_FAIR_CAPACITY,
+    SCHEDULER_WEIGHTED_FAIR
+};
 enum property_capacity {
     CAPACITY_DEFAULT,
     CAPACITY_SCAVENGER,
@@ -51,12 +59,14 @@ struct property_values {
     int64_t recv_checksum_len; /* -1: full coverage */
     unsigned conn_priority;
     int64_t conn_timeout_us, keep_alive_timeout_us; /* 0: disabled */
-    char conn_scheduler[32];
+    enum property_scheduler conn_scheduler;
     enum property_capacity conn_capacity_profile;
     hawser_policy multipath_policy;
     uint64_t min_send_rate, min_recv_rate, max_send_rate, max_recv_rate; /* bits per second; 0: unlimited */
     unsigned group_conn_limit;                                           /* 0: unlimited */
     bool isolate_session;
+    int64_t tcp_user_timeout_us; /* 0: the system's */
+    bool tcp_user_timeout_enabled, tcp_user_timeout_changeable;
     /* message defaults (section 9.1.3) */
     int64_t msg_lifetime_us; /* 0: infinite */
     unsigned msg_priority;   /* 100 + niceness */
@@ -70,19 +80,27 @@ struct property_values {
 const struct property_values *properties_values(const hawser_properties *properties);
 bool property_given(const struct property_values *values, const char *name);
 
-/* What a stack is, for judging: layer_flags of the whole, and whether hawser/1 runs above it. */
+/* What a stack is, for judging, and whether hawser/1 runs above it. */
 struct property_stack {
     const char *name; /* "tls/tcp" */
-    bool session, secure, early_data, multipath, unix_socket, proxy, multicast;
+    bool session, secure, early_data, multipath, unix_socket, proxy;
+    bool framed; /* bare, with a framer that keeps messages apart */
 };
 /* Whether a stack may be used, and how it ranks (lower is better): -HAWSER_EPROHIBITED with the property and why in reason
- * ("reliability is prohibited, and tcp is reliable"). */
+ * ("reliability is prohibited, and tcp gives it"). Only what was given ranks; session and security do not: the ladder
+ * of docs/racing.md orders their forms. */
 int property_judge_stack(const struct property_values *values, const struct property_stack *stack, int *ret_rank,
                          char *reason, size_t size);
-/* The same for an interface by name and type, and a provisioning domain's name. */
+/* The same for an interface by name and type, whose implicit provisioning domain has its name. */
 int property_judge_interface(const struct property_values *values, const char *name, const char *type, int *ret_rank,
                              char *reason, size_t size);
+/* The same for "ipv4" and "ipv6". */
+int property_judge_family(const struct property_values *values, const char *family, int *ret_rank, char *reason,
+                          size_t size);
 /* Contradictions that no stack could meet (RFC 9623 section 3): -HAWSER_EPROPERTY and a sentence. */
 int property_check(const struct property_values *values, bool listening, char *reason, size_t size);
+
+/* The DSCP of a capacity profile: RFC 9622 section 8.1.6. */
+unsigned property_dscp(enum property_capacity profile);
 
 #endif
