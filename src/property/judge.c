@@ -137,8 +137,6 @@ int property_judge_interface(const struct property_values *values, const char *n
     int rank = 0, r = judge_set("interface", &values->interface, name, type, &rank, reason, size);
 
     if (r == 0)
-        r = judge_set("pvd", &values->pvd, name, "", &rank, reason, size);
-    if (r == 0)
         *ret_rank = rank;
     return r;
 }

@@ -91,7 +91,7 @@ struct property_stack {
  * of docs/racing.md orders their forms. */
 int property_judge_stack(const struct property_values *values, const struct property_stack *stack, int *ret_rank,
                          char *reason, size_t size);
-/* The same for an interface by name and type, whose implicit provisioning domain has its name. */
+/* The same for an interface by name and type; provisioning domains are the paths' to judge (path/judge.c). */
 int property_judge_interface(const struct property_values *values, const char *name, const char *type, int *ret_rank,
                              char *reason, size_t size);
 /* The same for "ipv4" and "ipv6". */

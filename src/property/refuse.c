@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no stack of hawser can give, and why: refused when it is asked for, rather than ignored. */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -32,14 +31,6 @@ static const struct {
     {"noSegmentation", "true", "every stack is a sequence of bytes to TCP, which cuts it as the path demands"},
 };
 
-/* A domain name: RFC 8801's provisioning domains have one. An interface such as eth0.5 ends in a number. */
-static bool is_domain(const char *value)
-{
-    const char *dot = strrchr(value, '.');
-
-    return dot && dot > value && (dot[1] == '\0' || isalpha((unsigned char)dot[1]));
-}
-
 static bool is_proxy(const char *value)
 {
     return strcmp(value, "direct") == 0 || strncmp(value, "socks5://", 9) == 0 ||
@@ -48,12 +39,6 @@ static bool is_proxy(const char *value)
 
 static int member_refuse(const struct property_row *row, const char *value, char *reason, size_t size)
 {
-    if (strcmp(row->name, "pvd") == 0 && is_domain(value)) {
-        snprintf(reason, size,
-                 "pvd cannot be \"%.100s\": explicit provisioning domains (RFC 8801) are not read; name the interface",
-                 value);
-        return -HAWSER_EPROPERTY;
-    }
     if (strcmp(row->name, "proxy") == 0 && !is_proxy(value)) {
         snprintf(reason, size, "a proxy is socks5://host:port, http://host:port or direct, not \"%.100s\"", value);
         return -HAWSER_EPROPERTY;

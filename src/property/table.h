@@ -70,8 +70,8 @@
         PROPERTY_IS(!stack->unix_socket))                                                                              \
     ROW(pvd, SET, "pvd", SELECTION, {.count = 0}, "", "",                                                              \
         "provisioning domains, and how much they are wanted", "RFC 9622 6.2.12",                                       \
-        "the implicit domain of each interface (RFC 7556 section 2.1), by the interface's name; explicit ones "        \
-        "(RFC 8801) are refused",                                                                                      \
+        "the network that a path is on (RFC 7556 section 2.1): its name in the policy file, its gateway or its identity; "\
+        "domains that routers announce (RFC 8801) are not read",                                                       \
         PROPERTY_IS(!stack->unix_socket))                                                                              \
     ROW(use_temporary_local_address, PREFERENCE, "useTemporaryLocalAddress", SELECTION, HAWSER_PREFER, "prefer", "",   \
         "leave from a temporary (privacy) IPv6 address", "RFC 9622 6.2.13",                                            \
