@@ -14,6 +14,7 @@
 
 #include "endpoint/host.h"
 #include "endpoint/port.h"
+#include "endpoint/service.h"
 #include "security/security.h"
 
 #define TEXT_SIZE 512 /* more than the longest form: key name, host name, port, interface */
@@ -218,6 +219,26 @@ static int parse_fd(struct parser *parser, const char *text)
     return 0;
 }
 
+static int parse_service(struct parser *parser, const char *text)
+{
+    const char *wrong = service_name_check(text, parser->endpoint.host);
+
+    if (wrong)
+        return refuse(parser, "the service name \"%.64s\" cannot be used: %s", text, wrong);
+    parser->endpoint.kind = ENDPOINT_SERVICE;
+    return 0;
+}
+
+static int refuse_without_port(struct parser *parser, const char *text)
+{
+    if (*text == '_' || strstr(text, "._"))
+        return refuse(parser,
+                      "\"%.64s\" is neither a host with a port nor a service name: those have _SERVICE._tcp or "
+                      "_SERVICE._udp, and then the domain",
+                      text);
+    return refuse(parser, "\"%.64s\" has no port: write %s:PORT", text, *text ? text : "HOST");
+}
+
 static int parse_where(struct parser *parser, char *text)
 {
     char *at, *colon;
@@ -227,16 +248,31 @@ static int parse_where(struct parser *parser, char *text)
         return parse_unix(parser, text + 5);
     if (!strncmp(text, "fd:", 3))
         return parse_fd(parser, text + 3);
-    if ((at = strchr(text, '@'))) {
+    if ((at = service_strchr(text, '@'))) {
         *at = '\0';
         if ((r = parse_interface(parser, at + 1)) < 0)
             return r;
     }
+    if (service_looks(text))
+        return parse_service(parser, text);
     if (*text == '[')
         return parse_bracketed(parser, text);
     if (!(colon = strchr(text, ':')))
-        return refuse(parser, "\"%.64s\" has no port: write %s:PORT", text, *text ? text : "HOST");
+        return refuse_without_port(parser, text);
     return strchr(colon + 1, ':') ? parse_dotted(parser, text) : parse_host(parser, text);
+}
+
+/* Every form of `where` has a colon or is a service name, and a key name is neither. */
+static bool key_goes_before(char *text, char *at)
+{
+    bool service;
+
+    if (memchr(text, ':', (size_t)(at - text)))
+        return false;
+    *at = '\0';
+    service = service_looks(text);
+    *at = '@';
+    return !service;
 }
 
 int endpoint_parse(const char *text, struct endpoint *ret_endpoint, char *reason, size_t reason_size)
@@ -254,9 +290,8 @@ int endpoint_parse(const char *text, struct endpoint *ret_endpoint, char *reason
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)copy[i] < 0x20 || copy[i] == 0x7f)
             return refuse(&parser, "there is a control character at position %zu", i + 1);
-    /* Every form of `where` has a colon, and a key name has none. */
-    at = strchr(copy, '@');
-    if (at && !memchr(copy, ':', (size_t)(at - copy))) {
+    at = service_strchr(copy, '@');
+    if (at && key_goes_before(copy, at)) {
         *at = '\0';
         if ((r = parse_key(&parser, copy)) < 0)
             return r;

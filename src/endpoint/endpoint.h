@@ -3,7 +3,9 @@
  * Endpoints: what a program writes to name a service. Grammar (docs/endpoints.md):
  *
  *     endpoint = [key-name "@"] where ["@" interface]
- *     where    = host ":" port | service-name | [instance "."] service | "[" v6 "]" ":" port | v6 "." port | v4 ":" port | "unix:" path | "fd:" number
+ *     where    = host ":" port | [instance "."] service | "[" v6 "]" ":" port | v6 "." port | v4 ":" port
+ *              | "unix:" path | "fd:" number
+ *     service  = "_" name "." ("_tcp" | "_udp") "." domain
  *
  * port is a number or a service name of services(5). "unix:@name" is the abstract name space.
  */

@@ -75,6 +75,29 @@ static void test_canonical_forms(void **state)
         {KEY "@[fe80::1%lo]:1@lo", NULL},
         {KEY "@unix:@a@b", NULL},
         {KEY "@fd:0", NULL},
+        {"_hawser._tcp.example.org", NULL},
+        {"_Hawser._TCP.Example.ORG.", "_hawser._tcp.example.org"},
+        {"_443._udp.example.org@eth0", NULL},
+        {"myserver._http._tcp.local", NULL},
+        {"My Printer._ipp._tcp.example.org", NULL},
+        {"My Printer._IPP._Tcp.Local@eth0", "My Printer._ipp._tcp.local@eth0"},
+        {"My\\032Printer._ipp._tcp.local", "My Printer._ipp._tcp.local"}, /* as other tools print it */
+        {"Dr\\. No\\@home\\: \\\\._http._tcp.local", NULL},
+        {"b\\195\\188ro._http._tcp.local", "b\xc3\xbc"
+                                           "ro._http._tcp.local"},
+        {"b\xc3\xbc"
+         "ro._http._tcp.local",
+         NULL},
+        {"Second floor: 3._ipp._tcp.local", "Second floor\\: 3._ipp._tcp.local"},
+        {"unix\\:x._http._tcp.local", NULL},
+        {"unix:x._http._tcp.local", NULL}, /* a path */
+        {"[x]._http._tcp.local", NULL},
+        {"hk-short._http._tcp.local@eth0", NULL}, /* an instance, not a key */
+        {"_a._tcp._b._tcp.example", NULL},
+        {KEY "@myserver._http._tcp.local@lo", NULL},
+        {KEY "@_hawser._tcp.example.org", NULL},
+        {"_hawser._tcp.x-1.example:1", NULL}, /* with a port it is a host */
+        {"printer.local:631", NULL},
     };
     (void)state;
 
@@ -196,6 +219,27 @@ static void test_refusals(void **state)
         {"hk-abcdefghijklmnopqrstuvwxyz234567abcdefghijklmnopqrsb@example.org:80", "a or q at the end"},
         {KEY "@" KEY "@example.org:80", "\"example.org:80\""},
         {KEY "@", "HOST:PORT"},
+        {"_hawser._tcp", "domain is missing"},
+        {"_hawser._tcp.", "domain is missing"},
+        {"_hawser._tcp.-x", "hyphen"},
+        {"_._tcp.example.org", "missing after the _"},
+        {"_a b._tcp.example.org", "letters, digits and hyphens"},
+        {"_hawser._sctp.example.org", "neither a host with a port nor a service name"},
+        {"printer._ipp.local", "neither a host with a port nor a service name"},
+        {"._ipp._tcp.local", "instance is empty"},
+        {"a.b._ipp._tcp.local", "written \\."},
+        {".a._ipp._tcp.local", "instance is empty"},
+        {"a\\300._ipp._tcp.local", "up to 255"},
+        {"a\\000._ipp._tcp.local", "control character"},
+        {"a\xff._ipp._tcp.local", "not UTF-8"},
+        {"a\xc0\xaf._ipp._tcp.local", "not UTF-8"},
+        {"\xed\xa0\x80._ipp._tcp.local", "not UTF-8"},
+        {LABEL_63 "x._ipp._tcp.local", "63 bytes"},
+        {"a@b._ipp._tcp.local", "\"a\" before the @"},
+        {"a._ipp._tcp.local@", "missing after the @"},
+        {"a._ipp._tcp." LABEL_63 "." LABEL_63 "." LABEL_63 "." LABEL_63, "253"},
+        {"a._ipp._tcp." LABEL_63 "." LABEL_63 "." LABEL_63 ".b.a23456789012345678901234567890123456789012345678",
+         "longer than"},
         {"example.org:80\n", "position 15"},
         {"unix:/a\x7f", "position 8"},
     };
