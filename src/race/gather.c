@@ -53,8 +53,7 @@ static unsigned penalty_of(const struct attempt *attempt)
 static void attempt_rank(const struct attempt *attempt, struct race_spec *spec)
 {
     const struct place *place = attempt->place;
-    unsigned priority =
-        place->found.priority < (1u << PRIORITY_BITS) - 1 ? place->found.priority : (1u << PRIORITY_BITS) - 1;
+    unsigned priority = place->found.rank < (1u << PRIORITY_BITS) - 1 ? place->found.rank : (1u << PRIORITY_BITS) - 1;
 
     *spec = (struct race_spec){
         .path = attempt->choice.index,
