@@ -459,6 +459,8 @@ typedef enum hawser_event_type {
     HAWSER_STREAM_WRITABLE,
     HAWSER_STREAM_CLOSED, /* both directions ended, or reset */
     HAWSER_PATHS_CHANGED, /* a strand came, went or changed state (S2.52) */
+    HAWSER_ENDED, /* bare: the peer sends no more, but still takes; with a handler the line stays open for what we
+                   * send, until hawser_close() or a final message; without one it closes when what is queued left */
     HAWSER_CLOSED,        /* the end; nothing follows */
     HAWSER_EVENT_COUNT_,
 } hawser_event_type;

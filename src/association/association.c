@@ -2,6 +2,7 @@
 /* The life of an association: made, woken, timed, ended, freed. */
 #include "association/association.h"
 
+#include "association/bare.h"
 #include "association/listener.h"
 
 /* ------------------------------------------------------------------------------------------ what a context keeps */
@@ -18,6 +19,8 @@ static void association_orphan(hawser_association *association)
              at != &association->strands && loop_check(association->context) == 0; at = at->next)
             strand_write(container_of(at, struct strand, link));
     }
+    if (association->bare)
+        bare_abort(association->bare, -ECANCELED, "the program ended");
     association_finish(association);
     task_queue_free(association);
     association->context = NULL;
@@ -75,6 +78,10 @@ static void association_rearm(hawser_association *association)
     }
     other = open_due(association);
     due = other < due ? other : due;
+    if (association->bare && !association->ended) {
+        other = bare_due(association->bare);
+        due = other < due ? other : due;
+    }
     if (due != NEVER)
         association_arm(association, due);
 }
@@ -98,6 +105,8 @@ static void association_fire(struct loop_timer *timer, int64_t now)
     association->timer_due = NEVER;
     if (association->session && !association->ended && session_due(association->session) <= now)
         session_tick(association->session, now);
+    if (association->bare && !association->ended)
+        bare_tick(association->bare, now);
     if (association->opening)
         open_tick(association, now);
     association_wake(association);
@@ -115,6 +124,8 @@ static void association_sweep(hawser_association *association)
         /* What it has to say is said while the layers, whose words the reason is, still stand. */
         if (strand->session && !association->ended)
             session_strand_lost(strand->session, strand->code, strand->reason, association_now(association));
+        if (association->bare && !association->ended)
+            bare_lost(association->bare, strand->code, strand->reason);
         if (!association->ended && !association->established && !association->told)
             close_told(association, strand->code, 0, false, strand->reason);
         strand_free(strand);
@@ -132,6 +143,8 @@ static void association_work(struct loop_deferred *deferred)
     close_requests(association);
     if (association->session)
         session_flush_events(association->session, association_now(association));
+    if (association->bare)
+        bare_work(association->bare);
     for (struct list *at = association->strands.next; at != &association->strands; at = at->next) {
         struct strand *strand = container_of(at, struct strand, link);
 
@@ -141,6 +154,8 @@ static void association_work(struct loop_deferred *deferred)
     }
     if (association->session)
         session_flush_events(association->session, association_now(association));
+    if (association->bare)
+        bare_work(association->bare);
     association_sweep(association);
     if (association->path_changed && association->told) {
         association->path_changed = false;
@@ -241,6 +256,8 @@ void association_finish(hawser_association *association)
     while (!list_empty(&association->strands))
         strand_free(list_first(&association->strands, struct strand, link));
     stream_handles_end(association);
+    if (association->bare)
+        bare_free(association->bare);
     if (association->session) {
         if (association->nonce_key)
             security_nonce_remove(association->context, session_peer_hello(association->session)->nonce,

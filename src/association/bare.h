@@ -10,8 +10,6 @@
 
 #include "association/association.h"
 
-struct hawser_framing;
-
 struct bare_setup {
     const hawser_framer *framer; /* NULL: "none" */
     void *framer_user;
@@ -36,7 +34,7 @@ int bare_hand_over(hawser_association *association);
 /* ---- for the rest of the folder; association->bare is not NULL */
 
 struct session_send;
-int bare_send(struct bare *bare, const struct session_send *send, bool final, uint64_t *ret_id);
+int bare_send(struct bare *bare, const struct session_send *send, uint64_t *ret_id);
 int bare_send_part(struct bare *bare, uint64_t id, const void *data, size_t size, bool last);
 void bare_source_ready(struct bare *bare, uint64_t id);
 int bare_cancel(struct bare *bare, uint64_t id);
@@ -47,11 +45,10 @@ bool bare_wants_pull(const struct bare *bare);
 int bare_pull(struct bare *bare, uint8_t *buffer, size_t capacity, size_t *ret_size, const uint8_t **ret_bulk,
               size_t *ret_bulk_size);
 void bare_bulk_done(struct bare *bare);
-ssize_t bare_read(struct bare *bare, uint8_t *scratch, size_t size); /* as layer receive(); in dispatch only */
-bool bare_reads(const struct bare *bare);                            /* has room, and somebody takes it */
+/* Reads and hands over: bytes, -EAGAIN: nothing there, or nobody takes more now; other: the strand is lost. In dispatch. */
+ssize_t bare_read(struct bare *bare, uint8_t *scratch, size_t size);
 void bare_pause(struct bare *bare, bool pause);
 void bare_return(struct bare *bare, uint64_t cost); /* the program gave a kept message back */
-void bare_refuse(struct bare *bare, uint64_t id);   /* the rest of a message in parts is not wanted */
 void bare_work(struct bare *bare);                  /* in dispatch: what was held back, outcomes, ends */
 int64_t bare_due(const struct bare *bare);
 void bare_tick(struct bare *bare, int64_t now);
@@ -63,11 +60,14 @@ void bare_lost(struct bare *bare, int code, const char *reason);  /* its strand 
 void bare_statistics(const struct bare *bare, hawser_statistics *ret_statistics);
 void bare_free(struct bare *bare);
 
-/* The one stream, where the framer is "none". */
-int bare_stream_open(struct bare *bare, hawser_stream **ret_stream);
+/* ---- the one stream, where the framer is "none"; stream.c asks */
+
+/* limit: bits per second, 0: none. -EAGAIN: it is not known yet whether the line is bare. */
+int bare_stream_open(struct bare *bare, hawser_stream *stream, uint64_t limit);
 ssize_t bare_stream_read(struct bare *bare, void *buffer, size_t size);
 ssize_t bare_stream_write(struct bare *bare, const void *data, size_t size);
 int bare_stream_shutdown(struct bare *bare);
 int bare_stream_reset(struct bare *bare);
+int bare_stream_pace(struct bare *bare, uint64_t bits_per_second); /* 0: without a limit */
 
 #endif

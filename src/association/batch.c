@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Small messages that came in one read are told in one call: HAWSER_RECEIVED_MANY. */
+#include "association/bare.h"
 #include "association/message.h"
 
 void batch_open(struct associations *all, const uint8_t *buffer, size_t size)
@@ -48,7 +49,9 @@ static void batch_release(struct batch *batch, size_t count)
     for (size_t i = 0; batch->blocks && i < count; i++)
         memory_release(memory, batch->messages[i].block, batch->messages[i].block_size);
     batch->blocks = false;
-    if (association->session && batch->cost)
+    if (association->bare)
+        bare_return(association->bare, batch->cost);
+    else if (association->session && batch->cost)
         session_return_credit(association->session, batch->cost, batch->reserved);
     batch->cost = batch->reserved = 0;
 }

@@ -2,6 +2,8 @@
 /* How a line ends: gracefully, at once, by the peer, in the background. */
 #include "association/association.h"
 
+#include "association/bare.h"
+
 #define CODE_MAX ((UINT64_C(1) << 62) - 1) /* a QUIC varint */
 
 /* The session's last word; its last bytes have still to leave. */
@@ -31,9 +33,17 @@ void close_now(hawser_association *association, uint64_t code, const char *reaso
 {
     if (association->ended)
         return;
+    if (association->bare)
+        bare_abort(association->bare, local_code, reason);
     if (association->session)
         session_abort(association->session, code, reason, local_code, association_now(association));
     close_told(association, local_code, code, false, reason); /* where the session did not */
+}
+
+static bool close_is_asked(const hawser_association *association)
+{
+    return association->bare ? bare_closing(association->bare)
+                             : association->session && session_closing(association->session);
 }
 
 /* hawser_close() before anything was sent or reached anybody has nothing to wait for. */
@@ -43,6 +53,8 @@ static bool close_is_idle(const hawser_association *association)
 
     if (association->established || association->child)
         return false;
+    if (association->bare)
+        return bare_idle(association->bare);
     session_get_statistics(association->session, &statistics);
     return statistics.queued_messages == 0 && list_empty(&association->streams);
 }
@@ -64,12 +76,15 @@ int hawser_close(hawser_association *association, uint64_t code, const char *rea
     }
     if (association->abort_wanted)
         return 0;
-    if (session_closing(association->session) && association->deadline != NEVER)
+    if (close_is_asked(association) && association->deadline != NEVER)
         return 0;
     if (close_is_idle(association)) {
         association->abort_wanted = association->quiet_abort = true;
     } else {
-        session_close(association->session, code, reason);
+        if (association->bare)
+            bare_close(association->bare, code, reason);
+        else
+            session_close(association->session, code, reason);
         if (association->linger != NEVER)
             association->deadline = association_now(association) + association->linger;
     }
@@ -128,8 +143,7 @@ void close_requests(hawser_association *association)
         close_now(association, association->end_code, reason, association->quiet_abort ? 0 : -ECANCELED);
         free(reason);
     }
-    if (!association->ended && association->deadline <= association_now(association) && association->session &&
-        session_closing(association->session))
+    if (!association->ended && association->deadline <= association_now(association) && close_is_asked(association))
         close_now(association, SESSION_CODE(SESSION_CODE_SHUTDOWN),
                   "what was queued did not leave in the time to linger", -ETIMEDOUT);
     if (list_linked(&association->waiting) && association->deadline <= association_now(association))
@@ -190,7 +204,7 @@ void close_work(hawser_association *association)
 
 int64_t close_due(const hawser_association *association)
 {
-    if (association->ended || association->child || (association->session && session_closing(association->session)))
+    if (association->ended || association->child || close_is_asked(association))
         return association->deadline;
     return NEVER;
 }

@@ -4,6 +4,7 @@
 
 #include <gnutls/crypto.h>
 
+#include "association/bare.h"
 #include "association/table.h"
 
 /* Handlers for one of our messages. */
@@ -48,6 +49,8 @@ int hawser_register(hawser_association *association, hawser_event_type type, haw
     if (type < HAWSER_ACCEPTED || type >= HAWSER_EVENT_COUNT_)
         return -EINVAL;
     association->slots[type] = (struct slot){handler, user};
+    if (association->bare)
+        association_wake(association); /* what waited for somebody to take it */
     return 0;
 }
 
@@ -61,7 +64,8 @@ int hawser_register_message(hawser_association *association, hawser_message_id i
         return r;
     if (type != HAWSER_OUTCOME && type != HAWSER_SENT)
         return -EINVAL;
-    if (!association->session || !session_unsettled(association->session, id))
+    if (association->bare ? !bare_unsettled(association->bare, id)
+                          : !association->session || !session_unsettled(association->session, id))
         return -ENOENT;
     HASH_FIND(hh, association->message_slots, &id, sizeof id, slots);
     if (!slots && !handler)
@@ -129,8 +133,10 @@ static void on_abandoned(void *user, uint64_t id, enum session_outcome kind)
     receive_abandoned(user, id, kind);
 }
 
-static hawser_outcome outcome_of(enum session_outcome kind)
+static hawser_outcome outcome_of(const hawser_association *association, enum session_outcome kind)
 {
+    if (association->bare && kind == SESSION_ACKED)
+        return HAWSER_HANDED_OVER;
     return kind == SESSION_ACKED ? HAWSER_ACKED : kind == SESSION_EXPIRED ? HAWSER_EXPIRED : HAWSER_SEND_FAILED;
 }
 
@@ -154,7 +160,7 @@ static void on_outcome(void *user, uint64_t first, uint64_t count, enum session_
 
     batch_flush(association->all);
     event.outcome.first = first;
-    event.outcome.kind = outcome_of(kind);
+    event.outcome.kind = outcome_of(association, kind);
     event.outcome.code = code;
     event.outcome.reason = reason ? reason : code ? hawser_strerror(code) : "";
     event.outcome.maybe_delivered = maybe_delivered;

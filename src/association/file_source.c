@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "association/bare.h"
 #include "association/outgoing.h"
 
 #define CHUNK (256u << 10)
@@ -52,7 +53,9 @@ static void chunk_done(struct loop_job *job)
 
     chunk->reading = false;
     chunk->full = true;
-    if (file->association->session)
+    if (file->association->bare)
+        bare_source_ready(file->association->bare, file->id);
+    else if (file->association->session)
         session_source_ready(file->association->session, file->id);
     association_wake(file->association);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages that a program keeps beyond their handler, and how they come back from any thread. */
+#include "association/bare.h"
 #include "association/message.h"
 
 #define KEEP_COPY 16384 /* up to this a message is copied out, so that it pins no large block */
@@ -219,8 +220,11 @@ void hawser_message_detach(hawser_message *message)
 
     if (!message->home || !message->cost)
         return; /* in a handler the credit goes back with its end anyway */
-    if (association && association->session && loop_check(association->context) == 0) {
-        session_return_credit(association->session, message->cost, message->reserved);
+    if (association && (association->session || association->bare) && loop_check(association->context) == 0) {
+        if (association->bare)
+            bare_return(association->bare, message->cost);
+        else
+            session_return_credit(association->session, message->cost, message->reserved);
         association_wake(association);
     }
     message->cost = message->reserved = 0;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "association/bare.h"
 #include "association/message.h"
 #include "association/table.h"
 
@@ -337,10 +338,13 @@ int hawser_pause(hawser_association *association)
 
     if (r < 0)
         return r;
-    if (!association->session)
+    if (!association->session && !association->bare)
         return -ENOTCONN;
     association->resume_wanted = false;
-    session_pause(association->session);
+    if (association->bare)
+        bare_pause(association->bare, true);
+    if (association->session)
+        session_pause(association->session);
     return 0;
 }
 
@@ -350,8 +354,10 @@ int hawser_resume(hawser_association *association)
 
     if (r < 0)
         return r;
-    if (!association->session)
+    if (!association->session && !association->bare)
         return -ENOTCONN;
+    if (association->bare)
+        bare_pause(association->bare, false);
     association->resume_wanted = true;
     association_wake(association);
     return 0;

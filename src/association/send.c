@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+#include "association/bare.h"
 #include "association/outgoing.h"
 
 static int send_check(const hawser_association *association)
@@ -12,7 +13,8 @@ static int send_check(const hawser_association *association)
 
     if (r < 0)
         return r;
-    return association->session && !association->ended && !association->abort_wanted ? 0 : -ENOTCONN;
+    return (association->session || association->bare) && !association->ended && !association->abort_wanted ? 0
+                                                                                                            : -ENOTCONN;
 }
 
 static int send_options(const hawser_message_options **options, hawser_message_options *own)
@@ -38,6 +40,7 @@ static struct session_send send_properties(const hawser_message_options *options
         .ordered = options->ordered,
         .replayable = options->safely_replayable,
         .want_sent = options->want_sent,
+        .final = options->final,
         .reply_to = options->reply_to,
     };
 }
@@ -47,6 +50,8 @@ static int send_queue(hawser_association *association, const struct session_send
     uint64_t id;
     int r;
 
+    if (association->bare)
+        return bare_send(association->bare, send, ret_id);
     r = session_send(association->session, send, loop_now(association->context), &id);
     if (r < 0)
         return r;
@@ -160,7 +165,8 @@ int hawser_send(hawser_association *association, const void *data, size_t size, 
         return r;
     if (!data && size)
         return -EINVAL;
-    if (!options && size <= SESSION_SMALL) { /* the way of a flood of small messages, kept short */
+    if (!options && size <= SESSION_SMALL && association->session &&
+        !association->bare) { /* the way of a flood of small messages, kept short */
         r = session_send_plain(association->session, data, size, loop_now(association->context), ret_id);
         if (r == 0)
             association_wake(association);
@@ -273,6 +279,13 @@ int hawser_send_file(hawser_association *association, int fd, uint64_t offset, u
 
 /* ----------------------------------------------------------------------------------------------------------- parts */
 
+static int send_part(hawser_association *association, uint64_t id, const void *data, size_t size, bool last)
+{
+    if (association->bare)
+        return bare_send_part(association->bare, id, data, size, last);
+    return session_send_part(association->session, id, data, size, last, association_now(association));
+}
+
 int hawser_send_begin(hawser_association *association, uint64_t size, const hawser_message_options *options,
                       hawser_message_id *ret_id)
 {
@@ -295,10 +308,9 @@ int hawser_send_begin(hawser_association *association, uint64_t size, const haws
     if (r < 0)
         return r;
     if (options->prefix_size) {
-        r = session_send_part(association->session, id, options->prefix, options->prefix_size, false,
-                              association_now(association));
+        r = send_part(association, id, options->prefix, options->prefix_size, false);
         if (r < 0) {
-            (void)session_cancel(association->session, id, association_now(association));
+            (void)hawser_cancel(association, id);
             return r;
         }
     }
@@ -314,7 +326,7 @@ int hawser_send_part(hawser_association *association, hawser_message_id id, cons
         return r;
     if (!data && size)
         return -EINVAL;
-    r = session_send_part(association->session, id, data, size, last, association_now(association));
+    r = send_part(association, id, data, size, last);
     if (r >= 0)
         association_wake(association);
     return r;
@@ -328,7 +340,8 @@ int hawser_cancel(hawser_association *association, hawser_message_id id)
 
     if (r < 0)
         return r;
-    r = session_cancel(association->session, id, association_now(association));
+    r = association->bare ? bare_cancel(association->bare, id)
+                          : session_cancel(association->session, id, association_now(association));
     association_wake(association);
     return r;
 }
@@ -339,7 +352,8 @@ int hawser_renice(hawser_association *association, hawser_message_id id, int nic
 
     if (r < 0)
         return r;
-    r = session_renice(association->session, id, niceness);
+    r = association->bare ? bare_renice(association->bare, id, niceness)
+                          : session_renice(association->session, id, niceness);
     association_wake(association);
     return r;
 }

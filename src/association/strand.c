@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A strand's input and output: the session on one side, a stack of layers on the other. */
-#include "association/association.h"
+#include "association/bare.h"
 
 #include <stdio.h>
 
@@ -53,13 +53,31 @@ void strand_set_top(struct strand *strand, struct layer *top)
     }
 }
 
+static bool strand_carries(const struct strand *strand)
+{
+    return strand->session || strand->association->bare;
+}
+
+static void strand_bulk_done(const struct strand *strand)
+{
+    if (strand->session)
+        session_bulk_done(strand->session);
+    else
+        bare_bulk_done(strand->association->bare);
+}
+
+static bool strand_wants_pull(const struct strand *strand)
+{
+    return strand->session ? session_wants_pull(strand->session) : bare_wants_pull(strand->association->bare);
+}
+
 static void strand_drop_output(struct strand *strand)
 {
     free(strand->rest);
     strand->rest = NULL;
     strand->rest_at = strand->rest_size = 0;
     if (strand->bulk_size)
-        session_bulk_done(strand->session);
+        strand_bulk_done(strand);
     strand->bulk = NULL;
     strand->bulk_size = 0;
 }
@@ -166,8 +184,10 @@ void strand_read(struct strand *strand)
     association_hold(association);
     /* The first part of the scratch is for writing: a handler may flush while its message lies in the rest. */
     while (strand->readable && !strand->dead && association->open && budget > 0) {
-        if (association->ended || !strand->session)
+        if (association->ended || !strand_carries(strand))
             n = strand_discard(strand, scratch + PULL_SIZE, scratch_size - PULL_SIZE);
+        else if (!strand->session)
+            n = bare_read(association->bare, scratch + PULL_SIZE, scratch_size - PULL_SIZE);
         else
             n = strand_receive(strand, scratch + PULL_SIZE, scratch_size - PULL_SIZE);
         if (n == -EAGAIN)
@@ -236,7 +256,7 @@ static bool strand_push_pulled(struct strand *strand)
         if (strand->bulk_size)
             return false;
         strand->bulk = NULL;
-        session_bulk_done(strand->session);
+        strand_bulk_done(strand);
     }
     return !strand->dead;
 }
@@ -249,8 +269,11 @@ static size_t strand_pull(struct strand *strand, size_t capacity)
     uint8_t *scratch = loop_scratch(association->context, &scratch_size);
     int r;
 
-    r = session_pull(strand->session, scratch, capacity, association_now(association), &size, &strand->bulk,
-                     &strand->bulk_size);
+    if (strand->session)
+        r = session_pull(strand->session, scratch, capacity, association_now(association), &size, &strand->bulk,
+                         &strand->bulk_size);
+    else
+        r = bare_pull(association->bare, scratch, capacity, &size, &strand->bulk, &strand->bulk_size);
     if (r < 0) {
         strand_lost(strand, r, hawser_strerror(r));
         return 0;
@@ -266,7 +289,7 @@ static void strand_tell_rate(struct strand *strand, int64_t now)
 
     strand->rate_at = now;
     layer_link(strand->top, &link);
-    if (link.delivery_rate)
+    if (link.delivery_rate && strand->session)
         session_strand_set_rate(strand->session, link.delivery_rate);
 }
 
@@ -275,14 +298,14 @@ void strand_write(struct strand *strand)
     hawser_association *association = strand->association;
     size_t budget = WRITE_BUDGET, pulled;
 
-    if (!strand->session || !strand->secured)
+    if (!strand_carries(strand) || !strand->secured)
         return;
     while (!strand->dead && !strand->blocked && strand_push_pulled(strand)) {
         if (budget == 0) {
             loop_defer_next(association->context, &association->deferred);
             break;
         }
-        if (!session_wants_pull(strand->session))
+        if (!strand_wants_pull(strand))
             break;
         pulled = strand_pull(strand, PULL_SIZE);
         if (pulled == 0)
@@ -341,9 +364,9 @@ void strand_bulk_ends(struct strand *strand)
 /* The session has nothing more to send here, and the layers took it all. */
 bool strand_drained(const struct strand *strand)
 {
-    if (strand->dead || !strand->session)
+    if (strand->dead || !strand_carries(strand))
         return true;
-    return strand->secured && !strand->rest && !strand->bulk_size && !session_wants_pull(strand->session);
+    return strand->secured && !strand->rest && !strand->bulk_size && !strand_wants_pull(strand);
 }
 
 bool strand_sends(const hawser_association *association, const uint8_t *bytes, size_t size)

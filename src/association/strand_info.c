@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
-#include "association/association.h"
+#include "association/bare.h"
 
 void strand_stack(const struct strand *strand, char *text, size_t size)
 {
@@ -107,6 +107,18 @@ int hawser_association_strand(const hawser_association *association, unsigned in
     return 0;
 }
 
+static int statistics_bare(const hawser_association *association, hawser_statistics *ret_statistics)
+{
+    if (!ret_statistics)
+        return 0;
+    bare_statistics(association->bare, ret_statistics);
+    ret_statistics->round_trips = association->round_trips;
+    ret_statistics->early_data = association->early_data;
+    ret_statistics->resumed = association->resumed;
+    ret_statistics->fast_open = association->fast_open;
+    return 0;
+}
+
 int hawser_association_statistics(const hawser_association *association, hawser_statistics *ret_statistics)
 {
     struct session_statistics from;
@@ -115,6 +127,8 @@ int hawser_association_statistics(const hawser_association *association, hawser_
     r = association_check(association);
     if (r < 0)
         return r;
+    if (association->bare)
+        return statistics_bare(association, ret_statistics);
     if (!association->session)
         return -ENOTCONN;
     session_get_statistics(association->session, &from);

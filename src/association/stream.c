@@ -2,6 +2,8 @@
 /* Streams. (S2.38, S2.45 to S2.47) */
 #include "association/stream.h"
 
+#include "association/bare.h"
+
 /* --------------------------------------------------------------------------------------------------------------- life */
 
 static int stream_new(hawser_association *association, struct session_stream *session, hawser_stream **ret_stream)
@@ -12,8 +14,10 @@ static int stream_new(hawser_association *association, struct session_stream *se
         return -ENOMEM;
     stream->association = association;
     stream->session = session;
-    stream->id = session_stream_id(session);
-    session_stream_set_user(session, stream);
+    if (session) {
+        stream->id = session_stream_id(session);
+        session_stream_set_user(session, stream);
+    }
     list_append(&association->streams, &stream->link);
     association_hold(association);
     *ret_stream = stream;
@@ -24,7 +28,7 @@ static void stream_free_unused(hawser_stream *stream)
 {
     hawser_association *association = stream->association;
 
-    if (stream->refs > 0 || stream->session)
+    if (stream->refs > 0 || stream_is_open(stream))
         return;
     list_remove(&stream->link);
     free(stream);
@@ -41,6 +45,7 @@ static void stream_detach(hawser_stream *stream)
 {
     list_remove(&stream->link);
     stream->session = NULL;
+    stream->bare = NULL;
     stream_free_unused(stream);
 }
 
@@ -49,7 +54,7 @@ void stream_handles_end(hawser_association *association)
     while (!list_empty(&association->streams)) {
         hawser_stream *stream = list_first(&association->streams, hawser_stream, link);
 
-        if (stream->session)
+        if (stream_is_open(stream))
             stream->was_reset = !stream->at_end;
         stream->refs++;
         if (stream->pump)
@@ -65,7 +70,27 @@ static int stream_check(const hawser_stream *stream)
 
     if (r < 0)
         return r;
-    return stream->session ? 0 : stream->was_reset ? -ECONNRESET : -ENOTCONN;
+    return stream_is_open(stream) ? 0 : stream->was_reset ? -ECONNRESET : -ENOTCONN;
+}
+
+/* A bare line is one stream, and nothing shares it: its niceness and a reservation change nothing, a limit is the system's. */
+static int stream_open_bare(hawser_association *association, const hawser_stream_options *options,
+                            hawser_stream **ret_stream)
+{
+    hawser_stream *stream;
+    int r = stream_new(association, NULL, &stream);
+
+    if (r < 0)
+        return r;
+    r = bare_stream_open(association->bare, stream, options->limit ? options->bandwidth : 0);
+    if (r < 0) {
+        stream_detach(stream);
+        return r;
+    }
+    stream->refs = 1;
+    stream->user = options->user;
+    *ret_stream = stream;
+    return 0;
 }
 
 int hawser_open(hawser_association *association, const hawser_stream_options *given, hawser_stream **ret_stream)
@@ -83,6 +108,8 @@ int hawser_open(hawser_association *association, const hawser_stream_options *gi
         return r;
     if (!ret_stream || (options.limit && !options.bandwidth))
         return -EINVAL;
+    if (association->bare && !association->ended && !association->abort_wanted)
+        return stream_open_bare(association, &options, ret_stream);
     if (!association->session || association->ended || association->abort_wanted)
         return -ENOTCONN;
     now = association_now(association);
@@ -117,7 +144,7 @@ void stream_let_go(hawser_stream *stream)
     if (--stream->refs > 0)
         return;
     /* One that has run to both its ends leaves by itself, and its last bytes are not to be lost. */
-    if (stream->session && !(stream->shut && stream->at_end) && association_check(stream->association) == 0)
+    if (stream_is_open(stream) && !(stream->shut && stream->at_end) && association_check(stream->association) == 0)
         (void)hawser_stream_reset(stream, 0);
     stream_free_unused(stream);
 }
@@ -138,9 +165,10 @@ ssize_t stream_take(hawser_stream *stream, void *buffer, size_t size)
 
     if (r < 0)
         return r;
-    if (!stream->session)
+    if (!stream_is_open(stream))
         return stream->was_reset ? -ECONNRESET : 0;
-    n = session_stream_read(stream->session, buffer, size);
+    n = stream->bare ? bare_stream_read(stream->bare, buffer, size)
+                     : session_stream_read(stream->session, buffer, size);
     if (n == 0 && size > 0)
         stream->at_end = true;
     if (n >= 0)
@@ -157,6 +185,8 @@ ssize_t stream_give(hawser_stream *stream, const void *data, size_t size)
         return r;
     if (stream->shut)
         return -EPIPE;
+    if (stream->bare)
+        return bare_stream_write(stream->bare, data, size);
     n = session_stream_write(stream->session, data, size, association_now(stream->association));
     if (n > 0)
         association_wake(stream->association);
@@ -215,7 +245,7 @@ int hawser_stream_shutdown(hawser_stream *stream)
 
     if (r < 0)
         return r;
-    r = session_stream_shutdown(stream->session);
+    r = stream->bare ? bare_stream_shutdown(stream->bare) : session_stream_shutdown(stream->session);
     if (r == 0)
         stream->shut = true;
     association_wake(stream->association);
@@ -228,7 +258,7 @@ int hawser_stream_reset(hawser_stream *stream, uint64_t code)
 
     if (r < 0)
         return r;
-    r = session_stream_reset(stream->session, code);
+    r = stream->bare ? bare_stream_reset(stream->bare) : session_stream_reset(stream->session, code);
     association_wake(stream->association);
     return r;
 }
@@ -239,6 +269,8 @@ int hawser_stream_renice(hawser_stream *stream, int niceness)
 
     if (r < 0)
         return r;
+    if (stream->bare)
+        return niceness < -100 || niceness > 155 ? -EINVAL : 0; /* it is alone on its line */
     r = session_stream_renice(stream->session, niceness);
     association_wake(stream->association);
     return r;
@@ -252,6 +284,8 @@ int hawser_stream_set_bandwidth(hawser_stream *stream, uint64_t bandwidth, bool 
         return r;
     if (limit && !bandwidth)
         return -EINVAL;
+    if (stream->bare)
+        return bare_stream_pace(stream->bare, limit ? bandwidth : 0);
     r = session_stream_set_bandwidth(stream->session, bandwidth, limit, association_now(stream->association));
     association_wake(stream->association);
     return r;
@@ -326,6 +360,17 @@ void stream_ready(hawser_association *association, struct session_stream *sessio
         stream_raise(stream, type, 0);
 }
 
+static void stream_tell_closed(hawser_stream *stream, bool reset, uint64_t code)
+{
+    stream->refs++; /* while its handlers run */
+    if (stream->pump)
+        pump_stream_closed(stream->pump, reset);
+    if (stream->refs > 1)
+        stream_raise(stream, HAWSER_STREAM_CLOSED, code);
+    stream->refs--;
+    stream_free_unused(stream);
+}
+
 void stream_closed(hawser_association *association, struct session_stream *session, bool reset, uint64_t code)
 {
     hawser_stream *stream = session_stream_user(session);
@@ -335,11 +380,22 @@ void stream_closed(hawser_association *association, struct session_stream *sessi
         return;
     stream->was_reset = reset;
     stream->session = NULL;
-    stream->refs++; /* while its handlers run */
+    stream_tell_closed(stream, reset, code);
+}
+
+void stream_bare_ready(hawser_stream *stream, hawser_event_type type)
+{
+    if (stream->refs == 0)
+        return;
     if (stream->pump)
-        pump_stream_closed(stream->pump, reset);
-    if (stream->refs > 1)
-        stream_raise(stream, HAWSER_STREAM_CLOSED, code);
-    stream->refs--;
-    stream_free_unused(stream);
+        pump_stream_ready(stream->pump);
+    else
+        stream_raise(stream, type, 0);
+}
+
+void stream_bare_closed(hawser_stream *stream, bool reset)
+{
+    stream->was_reset = reset;
+    stream->bare = NULL;
+    stream_tell_closed(stream, reset, 0);
 }

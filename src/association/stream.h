@@ -10,7 +10,8 @@ struct stream_pump;
 struct hawser_stream {
     struct list link;                /* in association->streams until that is taken apart */
     hawser_association *association; /* held */
-    struct session_stream *session;  /* NULL: ended */
+    struct session_stream *session;  /* NULL: ended, or bare */
+    struct bare *bare;               /* the line that it is; NULL: ended, or over hawser/1 */
     struct stream_pump *pump;        /* the program took a descriptor */
     unsigned refs;
     uint64_t id;
@@ -24,6 +25,14 @@ struct hawser_stream {
 ssize_t stream_take(hawser_stream *stream, void *buffer, size_t size); /* as hawser_stream_read(), for the pump */
 ssize_t stream_give(hawser_stream *stream, const void *data, size_t size);
 void stream_let_go(hawser_stream *stream); /* one reference less, which need not be the program's */
+
+static inline bool stream_is_open(const hawser_stream *stream)
+{
+    return stream->session || stream->bare;
+}
+
+void stream_bare_ready(hawser_stream *stream, hawser_event_type type);
+void stream_bare_closed(hawser_stream *stream, bool reset); /* it may be gone then */
 
 /* stream_fd.c: the pump holds a reference of the stream until both directions have ended. */
 void pump_stream_ready(struct stream_pump *pump);

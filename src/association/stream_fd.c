@@ -189,7 +189,7 @@ int hawser_stream_fd(hawser_stream *stream, int *ret_fd)
 
     r = association_check(stream->association);
     if (r == 0)
-        r = stream->pump ? -EBUSY : stream->session ? 0 : -ENOTCONN;
+        r = stream->pump ? -EBUSY : stream_is_open(stream) ? 0 : -ENOTCONN;
     if (r < 0)
         return r;
     if (!ret_fd)

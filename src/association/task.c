@@ -153,7 +153,7 @@ static void task_claim(hawser_association *association)
     struct slot *slot = &association->slots[HAWSER_RECEIVED];
 
     if (!slot->handler && !event_wanted(association, HAWSER_RECEIVED_MANY))
-        slot->handler = task_message;
+        (void)hawser_register(association, HAWSER_RECEIVED, task_message, NULL);
 }
 
 /* The task that calls, with what it needs of an association. */
@@ -218,10 +218,10 @@ static void task_outcome(const hawser_event *event, void *user)
 {
     struct task *task = user;
 
-    task->result = event->outcome.kind == HAWSER_ACKED     ? 0
-                   : event->outcome.kind == HAWSER_EXPIRED ? -HAWSER_EEXPIRED
-                   : event->outcome.code                   ? event->outcome.code
-                                                           : -ECANCELED;
+    task->result = event->outcome.kind == HAWSER_ACKED || event->outcome.kind == HAWSER_HANDED_OVER ? 0
+                   : event->outcome.kind == HAWSER_EXPIRED                                          ? -HAWSER_EEXPIRED
+                   : event->outcome.code ? event->outcome.code
+                                         : -ECANCELED;
     task_wake(task);
 }
 

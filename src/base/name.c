@@ -70,6 +70,7 @@ const char *hawser_event_name(hawser_event_type type)
         [HAWSER_STREAM_WRITABLE] = "stream-writable",
         [HAWSER_STREAM_CLOSED] = "stream-closed",
         [HAWSER_PATHS_CHANGED] = "paths",
+        [HAWSER_ENDED] = "ended",
         [HAWSER_CLOSED] = "closed",
     };
 

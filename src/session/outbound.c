@@ -31,6 +31,8 @@ static int send_check(const struct session *session, const struct session_send *
         return -EINVAL;
     if (send->size == SESSION_SIZE_UNKNOWN ? !send->parts : send->size > VARINT_MAX / 2)
         return -EINVAL;
+    if (send->final)
+        return -EOPNOTSUPP;
     if (send->antecedent_count > SESSION_ANTECEDENTS_MAX)
         return -E2BIG;
     for (size_t i = 0; i < send->antecedent_count; i++)

@@ -204,6 +204,7 @@ struct session_send {
     bool parts;       /* data follows by session_send_part() */
     bool source;      /* data comes from handler->source(cookie) */
     bool ordered, replayable, want_sent;
+    bool final; /* -EOPNOTSUPP: a session's end is session_close() */
     int niceness;
     int64_t lifetime; /* 0: for ever */
     uint64_t reply_to;

@@ -106,6 +106,7 @@ static void names_are_the_promised_ones(void **state)
     assert_string_equal(hawser_event_name(HAWSER_RECEIVED), "received");
     assert_string_equal(hawser_event_name(HAWSER_SENT), "sent");
     assert_string_equal(hawser_event_name(HAWSER_PATHS_CHANGED), "paths");
+    assert_string_equal(hawser_event_name(HAWSER_ENDED), "ended");
     assert_string_equal(hawser_event_name(HAWSER_CLOSED), "closed");
     assert_string_equal(hawser_verification_name((hawser_verification)7), "unknown");
     assert_string_equal(hawser_outcome_name((hawser_outcome)0), "unknown");
