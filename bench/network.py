@@ -4,9 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
-
-from pairs import Process
 
 INSIDE = "--inside"
 RATE_BITS = 100_000_000
@@ -45,31 +42,32 @@ def congestion_control():
 
 
 class Link:
-    """Two namespaces (ours and a new one) joined by bench-link."""
+    """Two namespaces (ours and a new one) joined by the lab's emulator (tests/lab/commands.c)."""
 
     left, right = "10.77.0.1", "10.77.0.2"
 
     def __init__(self, program):
-        self.holder = subprocess.Popen(["unshare", "-n", "sleep", "900"])
+        self.holder = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; exec cat"], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE)
         self.process = None
         try:
-            self.wait_for_namespace()
-            self.process = Process([program, str(self.holder.pid), str(RATE_BITS), str(DELAY_US), str(QUEUE_BYTES), "900"],
-                                   None)
-            self.process.event("ready", time.monotonic() + 5)
+            self.holder.stdout.readline()  # it is in its namespace
+            self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.process.stdout.readline()
+            self.command(f"link l {os.getpid()} link0 {self.holder.pid} link0")
+            self.command(f"set l both rate={RATE_BITS} delay={DELAY_US} queue={QUEUE_BYTES}")
             self.address(self.left, None)
             self.address(self.right, self.holder.pid)
         except BaseException:
             self.close()
             raise
 
-    def wait_for_namespace(self):
-        ours = os.readlink("/proc/self/ns/net")
-        for _ in range(200):
-            if os.readlink(f"/proc/{self.holder.pid}/ns/net") != ours:
-                return
-            time.sleep(0.01)
-        raise OSError("no second namespace")
+    def command(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if '"ok"' not in answer:
+            raise OSError(f"{line}: {answer.strip() or 'the link ended'}")
 
     @staticmethod
     def address(address, into):
@@ -82,8 +80,8 @@ class Link:
         return ["nsenter", "-t", str(self.holder.pid), "-n"] + argv
 
     def close(self):
-        if self.process:
-            self.process.popen.terminate()
-            self.process.end(5)
-        self.holder.kill()
-        self.holder.wait()
+        for process in (self.process, self.holder):
+            if process:
+                process.stdin.close()  # both end with it
+                process.stdout.close()
+                process.wait()

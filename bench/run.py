@@ -46,7 +46,7 @@ def build(options):
                        stdout=subprocess.DEVNULL)
     listed = subprocess.run(["ninja", "-C", BUILD, "-t", "targets", "all"], check=True, capture_output=True, text=True)
     targets = {line.split(":")[0] for line in listed.stdout.splitlines()}
-    wanted = {"bench/" + v[0] for v in VARIANTS.values()} | {"bench/credentials", "bench/bench-link"}
+    wanted = {"bench/" + v[0] for v in VARIANTS.values()} | {"bench/credentials", "tests/lab/lab-link"}
     for name in sorted(wanted - targets - {"bench/hawser"}):
         print(f"{name} is left out: its library is not installed.")
     wanted &= targets
@@ -170,7 +170,7 @@ class Runner:
     def over_link(self, part):
         """Once, not in rounds: its unit is the single message. First what the link itself does."""
         try:
-            self.link = network.Link(os.path.join(BUILD, "bench", "bench-link"))
+            self.link = network.Link(os.path.join(BUILD, "tests", "lab", "lab-link"))
         except (OSError, pairs.Failed) as e:
             print(f"The slow link is left out: {e}")
             return
