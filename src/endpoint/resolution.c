@@ -329,7 +329,7 @@ static bool service_settled(const struct resolution *resolution)
     const struct offer *first = &resolution->offers[0];
 
     return resolution->service_known &&
-           (resolution->offer_count == 0 || addresses_count(&first->hints) > 0 ||
+           (resolution->offer_count == 0 || first->rank == 0 || addresses_count(&first->hints) > 0 ||
             has_addresses(resolution, first->target) || is_answered(resolution, first->target));
 }
 

@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -18,6 +20,8 @@
 #include <cmocka.h>
 
 #include <hawser/hawser.h>
+
+#include "endpoint/dns_message.h"
 
 enum dns_how {
     DNS_RECORDS, /* the records of the wanted type, and aliases; NODATA when there are none */
@@ -29,22 +33,40 @@ enum dns_how {
     DNS_BY_TCP,      /* truncated over UDP; over TCP in pieces, with time between them */
 };
 
+/* A record of any type: its data as they go over the wire. */
+struct dns_extra {
+    unsigned type, ttl;
+    const char *data;
+    size_t size;
+};
+#define DNS_EXTRA(type, ttl, bytes)                                                                                    \
+    {                                                                                                                  \
+        type, ttl, bytes, sizeof(bytes) - 1                                                                            \
+    }
+
 struct dns_entry {
     const char *name;
     enum dns_how how;
     int code;
     const char *v4[24], *v6[4];
     const char *alias; /* the name is one for this */
-    bool v4_not_kept;  /* time to live 0 */
-    bool with_target;  /* the alias's records come with it */
+    struct dns_extra extra[8];
+    unsigned late_type; /* questions of this type are answered late_us later than the others */
+    int64_t late_us;
+    unsigned ttl;     /* 0: a minute */
+    bool v4_not_kept; /* time to live 0 */
+    bool with_target; /* the alias's records come with it */
 };
 
+struct dns_late;
 struct dns_server {
     hawser_context *context;
+    struct dns_late *late;
     const struct dns_entry *entries; /* ends with a NULL name; what is not there is NXDOMAIN */
     int fd, listener, connection;    /* one connection at a time */
     uint16_t port;
     unsigned questions;
+    char asked[2000]; /* "AAAA both.example; A both.example; " */
     struct {
         uint8_t in[4096], out[2050];
         size_t in_size, out_size, out_sent;
@@ -103,12 +125,15 @@ static void add_addresses(struct answer *answer, const struct dns_entry *entry, 
 
     for (size_t i = 0; type == A && i < sizeof entry->v4 / sizeof *entry->v4 && entry->v4[i]; i++) {
         assert_int_equal(inet_pton(AF_INET, entry->v4[i], address), 1);
-        add_record(answer, entry->name, A, entry->v4_not_kept ? 0 : TTL, address, 4);
+        add_record(answer, entry->name, A, entry->v4_not_kept ? 0 : entry->ttl ? entry->ttl : TTL, address, 4);
     }
     for (size_t i = 0; type == AAAA && i < sizeof entry->v6 / sizeof *entry->v6 && entry->v6[i]; i++) {
         assert_int_equal(inet_pton(AF_INET6, entry->v6[i], address), 1);
-        add_record(answer, entry->name, AAAA, TTL, address, 16);
+        add_record(answer, entry->name, AAAA, entry->ttl ? entry->ttl : TTL, address, 16);
     }
+    for (size_t i = 0; i < sizeof entry->extra / sizeof *entry->extra && entry->extra[i].data; i++)
+        if (entry->extra[i].type == type)
+            add_record(answer, entry->name, type, entry->extra[i].ttl, entry->extra[i].data, entry->extra[i].size);
 }
 
 static const struct dns_entry *find(const struct dns_server *server, const char *name)
@@ -149,6 +174,14 @@ static size_t read_name(const uint8_t *packet, size_t size, char *name)
     return at + 1;
 }
 
+static void note_question(struct dns_server *server, const char *name, unsigned type)
+{
+    size_t length = strlen(server->asked);
+    const char *known = dns_type_name(type);
+
+    snprintf(server->asked + length, sizeof server->asked - length, "%s %s; ", known ? known : "other", name);
+}
+
 static void answer_question(struct dns_server *server, const uint8_t *packet, size_t size, struct answer *answer)
 {
     char name[300];
@@ -157,6 +190,7 @@ static void answer_question(struct dns_server *server, const uint8_t *packet, si
     const struct dns_entry *entry = find(server, name);
     int code = !entry ? 3 : entry->how == DNS_CODE ? entry->code : 0;
 
+    note_question(server, name, type);
     if (entry && (entry->how == DNS_SILENT || (entry->how == DNS_SILENT_AAAA && type == AAAA)))
         return;
     add(answer, packet, tail + 4);
@@ -275,6 +309,52 @@ static void take_connection(int fd, short events, void *user)
     assert_int_equal(hawser_watch(server->context, server->connection, POLLIN, read_question, server), 0);
 }
 
+/* An answer that is sent later. */
+struct dns_late {
+    struct dns_server *server;
+    struct answer answer;
+    struct sockaddr_storage to;
+    socklen_t to_size;
+    struct dns_late *next;
+    uint64_t timer;
+};
+
+static void send_late(void *user)
+{
+    struct dns_late *late = user, **at = &late->server->late;
+
+    while (*at != late)
+        at = &(*at)->next;
+    *at = late->next;
+    assert_int_equal(
+        sendto(late->server->fd, late->answer.bytes, late->answer.size, 0, (struct sockaddr *)&late->to, late->to_size),
+        late->answer.size);
+    free(late);
+}
+
+/* How much later than others this question is answered. */
+static int64_t lateness(const struct dns_server *server, const uint8_t *packet, size_t size)
+{
+    char name[300];
+    size_t tail = read_name(packet, size, name);
+    const struct dns_entry *entry = find(server, name);
+
+    return entry && entry->late_us && entry->late_type == ((unsigned)packet[tail] << 8 | packet[tail + 1])
+               ? entry->late_us
+               : 0;
+}
+
+static void hold_back(struct dns_server *server, const struct answer *answer, int64_t delay,
+                      const struct sockaddr_storage *to, socklen_t to_size)
+{
+    struct dns_late *late = calloc(1, sizeof *late);
+
+    assert_non_null(late);
+    *late = (struct dns_late){.server = server, .answer = *answer, .to = *to, .to_size = to_size, .next = server->late};
+    server->late = late;
+    assert_int_equal(hawser_timer(server->context, delay, send_late, late, &late->timer), 0);
+}
+
 static void serve(int fd, short events, void *user)
 {
     struct dns_server *server = user;
@@ -292,7 +372,9 @@ static void serve(int fd, short events, void *user)
         answer_question(server, packet, (size_t)size, &answer);
         if (is_by_tcp(server, packet, (size_t)size))
             truncate_answer(&answer, packet, (size_t)size);
-        if (answer.size)
+        if (answer.size && lateness(server, packet, (size_t)size))
+            hold_back(server, &answer, lateness(server, packet, (size_t)size), &from, from_size);
+        else if (answer.size)
             assert_int_equal(sendto(fd, answer.bytes, answer.size, 0, (struct sockaddr *)&from, from_size),
                              answer.size);
         from_size = sizeof from;
@@ -339,6 +421,13 @@ static void dns_server_start(struct dns_server *server, hawser_context *context,
 
 static void dns_server_stop(struct dns_server *server)
 {
+    while (server->late) {
+        struct dns_late *late = server->late;
+
+        server->late = late->next;
+        assert_int_equal(hawser_timer_cancel(server->context, late->timer), 0);
+        free(late);
+    }
     close_connection(server);
     assert_int_equal(hawser_watch(server->context, server->listener, 0, NULL, NULL), 0);
     assert_int_equal(hawser_watch(server->context, server->fd, 0, NULL, NULL), 0);
