@@ -90,7 +90,7 @@ void proxy_start(struct world *world, struct proxy *proxy)
     assert_int_equal(listen(proxy->listener, 8), 0);
     getsockname(proxy->listener, (struct sockaddr *)&proxy->address.address, &size);
     assert_int_equal(hawser_watch(proxy->context, proxy->listener, POLLIN, on_connection, proxy), 0);
-    world->target.remote = proxy->address;
+    aim(world, &proxy->address);
 }
 
 void proxy_stop(struct proxy *proxy)

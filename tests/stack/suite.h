@@ -54,8 +54,28 @@ void end_stop(struct end *end);
 
 /* --------------------------------------------------------------------------- a listener and those who come (world.c) */
 
+/* ------------------------------------------------------------- a proxy that the row's stack leads through (relay.c) */
+
+struct relayed;
+struct relay {
+    hawser_context *context; /* NULL: the row's stack needs none */
+    const char *layer;       /* which it speaks */
+    struct layer_address address;
+    struct layer_address onward; /* what it knows as "peer.test" */
+    int listener;
+    struct relayed *guests;
+    const char *user, *password, *basic; /* that it asks for; NULL: none */
+    const void *script;                  /* instead of what it knows, this is its answer to the first words */
+    size_t script_size;
+    bool script_ends; /* and then it closes */
+    bool dribble;     /* byte by byte */
+    char asked[300];  /* the host that it was asked for last */
+};
+
 struct world {
     const struct row *row;
+    char accepting[32]; /* the row's stack without what only opens */
+    struct relay relay;
     char directory[64]; /* removed at the end */
     int descriptors;    /* open before the test */
     hawser_context *server_context, *client_context;
@@ -67,8 +87,9 @@ struct world {
     struct end server, client; /* server: the last one accepted */
     struct end server_wish;    /* what the next one accepted is to do */
     unsigned accepted;
-    bool secure;    /* the row's stack is */
-    bool fast_open; /* what the listener takes */
+    bool secure;           /* the row's stack is */
+    unsigned bottom_trips; /* that tcp and the relay take before the first byte of what is above them */
+    bool fast_open;        /* what the listener takes */
 };
 
 int world_setup(void **state);    /* state: the row, then the world */
@@ -85,18 +106,28 @@ void restart_server(struct world *world); /* as a new process would be: nothing 
 
 /* Dispatches both contexts until done() or the deadline; false at the deadline. */
 bool run_until(struct world *world, bool (*done)(struct world *world));
+void step(struct world *world, int timeout_ms); /* dispatches once what is ready */
 bool both_up(struct world *world);
 bool settled(struct world *world); /* each end is up or has failed, and all that was to be sent has come */
 bool both_ended(struct world *world);
 void run_for_events(struct world *world); /* until both contexts have nothing to do */
 
 void make_address(struct world *world, const char *name, struct layer_address *ret_address);
+void aim(struct world *world,
+         const struct layer_address *address); /* where the client connects, or has the relay do it */
 /* Connects, lets both ends come up, and asserts that they did. */
 void establish(struct world *world);
 /* A connection after which the client has a ticket: it came before the echo. */
 void get_ticket(struct world *world);
 void use_context(struct world *world, hawser_context *context); /* the client's, from now on */
 void assert_words(const struct end *end, int code, const char *part);
+
+/* Leaves a test that the row's stack has nothing to show for: counted as skipped. */
+void only_where(bool applies, const char *what);
+#define only(applies) only_where(applies, #applies)
+
+void relay_start(struct world *world, const char *layer);
+void relay_stop(struct relay *relay);
 
 /* -------------------------------------------------------------------------------- a man in the middle (proxy.c) */
 
@@ -120,7 +151,7 @@ struct suite_test {
     void (*run)(void **state);
 };
 extern const struct suite_test connect_tests[], bytes_tests[], trust_tests[], resume_tests[], hostile_tests[],
-    acceptor_tests[], threads_tests[], fast_open_tests[], ticket_tests[];
+    acceptor_tests[], threads_tests[], fast_open_tests[], ticket_tests[], relay_tests[];
 /* A network of our own, where Fast Open is allowed; NULL, or what is in the way. */
 const char *enter_namespace(void);
 

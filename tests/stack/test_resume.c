@@ -36,8 +36,7 @@ static void early_data(void **state)
     struct world *world = *state;
     struct layer_peer at_client, at_server;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     ask_early(world, 5000);
@@ -50,7 +49,7 @@ static void early_data(void **state)
     layer_peer(world->server.top, &at_server);
     assert_true(at_client.resumed && at_server.resumed);
     assert_true(at_client.early_accepted && at_server.early_accepted);
-    assert_int_equal(at_client.round_trips, world->row->family != AF_UNIX);
+    assert_int_equal(at_client.round_trips, world->bottom_trips);
     /* Who they are comes out as in the first handshake. */
     assert_string_equal(at_client.key_name, hawser_identity_name(world->server_identity));
     assert_string_equal(at_server.key_name, hawser_identity_name(world->client_identity));
@@ -76,15 +75,14 @@ static void early_peer_is_known(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, true, "key=%s", hawser_identity_name(world->client_identity));
     listen_here(world);
     get_ticket(world);
     ask_early(world, 100);
     connect_there(world);
     while (!server_early(world))
-        hawser_iterate(world->server_context, 1000), world->client.early || hawser_iterate(world->client_context, 1000);
+        step(world, 1000);
     assert_true(world->server.early);
     assert_false(world->server.up);
     layer_peer(world->server.top, &peer);
@@ -103,8 +101,7 @@ static void exporters_agree(void **state)
     struct world *world = *state;
     uint8_t ours[32] = {1}, theirs[32] = {2};
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     ask_early(world, 100);
@@ -119,8 +116,7 @@ static void as_much_as_fits(void **state)
     struct world *world = *state;
     size_t room;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     ask_early(world, 1 << 20);
@@ -138,8 +134,7 @@ static void in_small_records(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure || strncmp(world->row->stack, "tls/", 4) != 0)
-        return;
+    only(world->secure);
     set_trust(world, true, "key=%s", hawser_identity_name(world->client_identity));
     listen_here(world);
     get_ticket(world);
@@ -158,8 +153,7 @@ static void not_wanted(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     world->client_config.early_data = false;
@@ -169,7 +163,7 @@ static void not_wanted(void **state)
     layer_peer(world->client.top, &peer);
     assert_true(peer.resumed);
     assert_false(peer.early_accepted || world->client.early || world->server.early);
-    assert_int_equal(peer.round_trips, 1 + (world->row->family != AF_UNIX));
+    assert_int_equal(peer.round_trips, 1 + world->bottom_trips);
 }
 
 static void refused_where_not_taken(void **state)
@@ -177,8 +171,7 @@ static void refused_where_not_taken(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     world->server_config.early_data = false;
@@ -195,8 +188,7 @@ static void refused_after_restart(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     restart_server(world);
@@ -206,7 +198,7 @@ static void refused_after_restart(void **state)
     layer_peer(world->client.top, &peer);
     assert_true(world->client.early);
     assert_false(peer.early_accepted || world->server.early || peer.resumed);
-    assert_int_equal(peer.round_trips, 1 + (world->row->family != AF_UNIX));
+    assert_int_equal(peer.round_trips, 1 + world->bottom_trips);
     send_again(world);
 }
 
@@ -222,7 +214,7 @@ static void replay(struct world *world, const struct proxy *proxy)
     world->server.code = world->server.up = 0;
     unsigned before = world->accepted;
     while (world->accepted == before || !(world->server.code || world->server.up))
-        assert_true(hawser_iterate(world->server_context, DEADLINE) > 0);
+        step(world, 1000);
     close(fd);
 }
 
@@ -231,8 +223,7 @@ static void replayed_flight(void **state)
     struct world *world = *state;
     struct proxy proxy;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     proxy_start(world, &proxy);
@@ -254,8 +245,7 @@ static void other_protocol(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     world->client_config.alpn[1] = "other";
     listen_here(world);
     get_ticket(world);
@@ -275,8 +265,7 @@ static void ticket_of_another_identity(void **state)
     hawser_identity *other, *first = world->server_identity;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     assert_int_equal(hawser_identity_new(&other), 0);
@@ -296,8 +285,7 @@ static void rule_stands_above_ticket(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     set_trust(world, false, "key=%s", hawser_identity_name(world->client_identity));
@@ -314,8 +302,7 @@ static void server_rule_stands_above_ticket(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, true, "key=%s", hawser_identity_name(world->client_identity));
     listen_here(world);
     get_ticket(world);
@@ -331,8 +318,7 @@ static void other_context(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     use_context(world, make_context(world, "state"));
     listen_here(world);
     get_ticket(world);
@@ -372,8 +358,7 @@ static void other_process(void **state)
     int status;
     pid_t child;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     world->server_wish.echo = true;
     child = fork();
@@ -381,7 +366,7 @@ static void other_process(void **state)
     if (child == 0)
         _exit(child_gets_ticket(world));
     while (waitpid(child, &status, WNOHANG) == 0)
-        hawser_iterate(world->server_context, 10000);
+        step(world, 10);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
     drop_ends(world);
@@ -402,8 +387,7 @@ static void shared_contexts(void **state)
     struct layer_peer peer;
     struct proxy proxy;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     assert_int_equal(hawser_shared_new(&shared), 0);
     assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = "", .shared = shared, .no_worker = true), &first),
                      0);
@@ -438,7 +422,7 @@ static void shared_contexts(void **state)
     assert_false(world->server.early);
     proxy_stop(&proxy);
     drop_ends(world);
-    world->target.remote = world->address;
+    aim(world, &world->address);
     get_ticket(world);
     stop_listening(world);
 

@@ -36,7 +36,7 @@ static void on_accepted(void *user, int fd)
     struct guest *guest = calloc(1, sizeof *guest);
     struct layer *top;
 
-    if (!guest || stack_accept(host->context, host->world->row->stack, &host->config, fd, &top) < 0) {
+    if (!guest || stack_accept(host->context, host->world->accepting, &host->config, fd, &top) < 0) {
         host->failures++;
         free(guest);
         return;
@@ -98,7 +98,7 @@ static int hold_port(struct world *world)
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&world->address.address, world->address.size), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&world->address.address, &size), 0);
-    world->target.remote = world->address;
+    aim(world, &world->address);
     return fd;
 }
 
@@ -128,8 +128,7 @@ static void serve_together(void **state)
     unsigned accepted = 0, early;
     int held;
 
-    if (world->row->family == AF_UNIX)
-        return;
+    only(world->row->family != AF_UNIX);
     held = hold_port(world);
     pthread_barrier_init(&ready, NULL, THREADS + 1);
     hawser_shared *shared;

@@ -9,8 +9,7 @@ static void ticket_is_used_once(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     establish(world);
@@ -29,8 +28,7 @@ static void ticket_says_what_it_is(void **state)
     struct layer_peer peer;
     char label[512];
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     assert_int_equal(ticket_label(&world->client_config, label, sizeof label), 0);
@@ -71,8 +69,7 @@ static void ticket_is_of_one_identity(void **state)
     struct layer_peer peer;
     hawser_identity *other;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, false, "any");
     world->client_config.present_certificate = true;
     listen_here(world);
@@ -105,8 +102,7 @@ static void resumption_without_early_data(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     for (int of_client = 0; of_client < 2; of_client++) {
         world->server_config.early_data = false;
         world->client_config.early_data = of_client;
@@ -121,8 +117,7 @@ static void nothing_is_kept(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     listen_here(world);
     get_ticket(world);
     world->client_config.no_tickets = true;

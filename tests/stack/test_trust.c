@@ -32,8 +32,7 @@ static void wrong_key(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, false, "key=%s", hawser_identity_name(world->client_identity));
     start(world);
     assert_words(&world->client, -HAWSER_EKEYWRONG, hawser_identity_name(world->server_identity));
@@ -46,8 +45,7 @@ static void client_key_checked(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, true, "key=%s", hawser_identity_name(world->client_identity));
     start(world);
     assert_int_equal(world->server.code, 0);
@@ -67,8 +65,7 @@ static void shows_itself_to_the_pinned_alone(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, false, "any");
     start(world);
     layer_peer(world->server.top, &peer);
@@ -89,8 +86,7 @@ static void needs_a_key(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, false, "any");
     set_trust(world, true, "key=%s", hawser_identity_name(world->client_identity));
     start(world);
@@ -102,8 +98,7 @@ static void too_weak(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, false, "any");
     world->client_config.min_verification = HAWSER_VERIFICATION_TOFU;
     start(world);
@@ -133,8 +128,7 @@ static void first_use(void **state)
     struct layer_peer peer;
     struct stat status;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     snprintf(first, sizeof first, "%s", hawser_identity_name(world->server_identity));
     use_client_state(world);
     listen_here(world);
@@ -163,8 +157,7 @@ static void first_use_in_memory(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, false, "tofu");
     listen_here(world);
     establish(world);
@@ -195,8 +188,7 @@ static void certificate_of_an_authority(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     use_pki(world, "server.test");
     world->client_config.server_name = "server.test";
     listen_here(world);
@@ -210,7 +202,7 @@ static void certificate_of_an_authority(void **state)
         world->server.echo = true;
         end_run(&world->client);
         while (world->client.received < 1 && !world->client.code)
-            hawser_iterate(world->server_context, 1000), hawser_iterate(world->client_context, 1000);
+            step(world, 1000);
         drop_ends(world);
     }
     world->client_config.service = NULL;
@@ -233,8 +225,7 @@ static void certificate_of_nobody(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     use_pki(world, "server.test");
     replace_server_identity(world); /* self-signed */
     world->client_config.server_name = "server.test";
@@ -248,8 +239,7 @@ static void strongest_is_told(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     set_trust(world, false, "any,tofu,key=%s,key=%s", hawser_identity_name(world->client_identity),
               hawser_identity_name(world->server_identity));
     start(world);
@@ -270,8 +260,7 @@ static void no_common_protocol(void **state)
 {
     struct world *world = *state;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     world->client_config.alpn[0] = "other/1";
     start(world);
     assert_words(&world->server, -HAWSER_ENOTSPOKEN, "the peer speaks none of our protocols");
@@ -283,8 +272,7 @@ static void no_protocol_at_all(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     world->client_config.alpn[0] = NULL;
     world->client_config.require_alpn = false;
     world->server_config.require_alpn = false;
@@ -305,8 +293,7 @@ static void servers_choice_of_protocol(void **state)
     struct world *world = *state;
     struct layer_peer peer;
 
-    if (!world->secure)
-        return;
+    only(world->secure);
     world->client_config.alpn[0] = "other/1";
     world->client_config.alpn[1] = "hawser/1";
     world->server_config.alpn[1] = "other/1";

@@ -94,10 +94,29 @@ static void on_accepted(void *user, int fd)
     struct layer *top;
 
     end_stop(&world->server);
-    assert_int_equal(stack_accept(world->server_context, world->row->stack, &world->server_config, fd, &top), 0);
+    assert_int_equal(stack_accept(world->server_context, world->accepting, &world->server_config, fd, &top), 0);
     world->server = world->server_wish;
     end_start(&world->server, world->server_context, top);
     world->accepted++;
+}
+
+static uint16_t port_of(const struct layer_address *address)
+{
+    return ntohs(address->address.ss_family == AF_INET6
+                     ? ((const struct sockaddr_in6 *)(const void *)&address->address)->sin6_port
+                     : ((const struct sockaddr_in *)(const void *)&address->address)->sin_port);
+}
+
+void aim(struct world *world, const struct layer_address *address)
+{
+    if (!world->relay.context) {
+        world->target.remote = *address;
+        return;
+    }
+    world->target.remote = world->relay.address;
+    world->relay.onward = *address;
+    world->target.host = world->row->family == AF_INET6 ? "::1" : "127.0.0.1";
+    world->target.port = port_of(address);
 }
 
 void listen_here(struct world *world)
@@ -109,7 +128,7 @@ void listen_here(struct world *world)
     assert_int_equal(acceptor_new(world->server_context, &config, &world->acceptor), 0);
     assert_int_equal(
         getsockname(acceptor_descriptor(world->acceptor), (struct sockaddr *)&world->address.address, &size), 0);
-    world->target.remote = world->address;
+    aim(world, &world->address);
 }
 
 void stop_listening(struct world *world)
@@ -145,6 +164,32 @@ void restart_server(struct world *world)
     listen_here(world);
 }
 
+/* "tls/socks5/tcp" is accepted as "tls/tcp". */
+static void set_accepting(struct world *world)
+{
+    static const char *const proxies[] = {"socks5/", "http-connect/"};
+    const char *stack = world->row->stack;
+
+    snprintf(world->accepting, sizeof world->accepting, "%s", stack);
+    for (size_t i = 0; i < sizeof proxies / sizeof *proxies; i++) {
+        const char *at = strstr(stack, proxies[i]);
+        if (!at)
+            continue;
+        snprintf(world->accepting, sizeof world->accepting, "%.*s%s", (int)(at - stack), stack,
+                 at + strlen(proxies[i]));
+        relay_start(world, proxies[i]);
+        world->bottom_trips += i == 0 ? 2 : 1;
+    }
+}
+
+void only_where(bool applies, const char *what)
+{
+    if (applies)
+        return;
+    print_message("SKIPPED: this row has not: %s\n", what);
+    skip();
+}
+
 int world_setup(void **state)
 {
     const struct row *row = *state;
@@ -176,6 +221,8 @@ int world_setup(void **state)
         .early_data = true,
     };
     make_address(world, "socket", &world->address);
+    world->bottom_trips = row->family != AF_UNIX;
+    set_accepting(world);
     world->secure = strncmp(row->stack, "tls/", 4) == 0;
     for (unsigned i = 0; stack_name(i, &flags); i++)
         if (strcmp(stack_name(i, NULL), row->stack) == 0)
@@ -192,6 +239,7 @@ int world_teardown(void **state)
     end_stop(&world->client);
     end_stop(&world->server);
     stop_listening(world);
+    relay_stop(&world->relay);
     trust_free(world->server_config.trust);
     trust_free(world->client_config.trust);
     hawser_identity_unref(world->server_identity);
@@ -208,18 +256,30 @@ int world_teardown(void **state)
     return descriptors;
 }
 
-static void dispatch(struct world *world, int timeout_ms)
+/* The contexts of the test, the relay's where there is one. */
+static unsigned contexts_of(struct world *world, hawser_context *contexts[3], struct pollfd fds[3])
 {
-    struct pollfd fds[2] = {
-        {.fd = hawser_context_fd(world->server_context), .events = POLLIN},
-        {.fd = hawser_context_fd(world->client_context), .events = POLLIN},
-    };
+    unsigned count = 0;
 
-    assert_true(poll(fds, 2, timeout_ms) >= 0);
-    if (fds[0].revents)
-        assert_true(hawser_dispatch(world->server_context) >= 0);
-    if (fds[1].revents)
-        assert_true(hawser_dispatch(world->client_context) >= 0);
+    contexts[count++] = world->server_context;
+    contexts[count++] = world->client_context;
+    if (world->relay.context)
+        contexts[count++] = world->relay.context;
+    for (unsigned i = 0; i < count; i++)
+        fds[i] = (struct pollfd){.fd = hawser_context_fd(contexts[i]), .events = POLLIN};
+    return count;
+}
+
+void step(struct world *world, int timeout_ms)
+{
+    hawser_context *contexts[3];
+    struct pollfd fds[3];
+    unsigned count = contexts_of(world, contexts, fds);
+
+    assert_true(poll(fds, count, timeout_ms) >= 0);
+    for (unsigned i = 0; i < count; i++)
+        if (fds[i].revents)
+            assert_true(hawser_dispatch(contexts[i]) >= 0);
 }
 
 bool run_until(struct world *world, bool (*done)(struct world *world))
@@ -229,20 +289,19 @@ bool run_until(struct world *world, bool (*done)(struct world *world))
     while (!done(world)) {
         if (loop_clock() > deadline)
             return false;
-        dispatch(world, 100);
+        step(world, 100);
     }
     return true;
 }
 
 void run_for_events(struct world *world)
 {
-    struct pollfd fds[2] = {
-        {.fd = hawser_context_fd(world->server_context), .events = POLLIN},
-        {.fd = hawser_context_fd(world->client_context), .events = POLLIN},
-    };
+    hawser_context *contexts[3];
+    struct pollfd fds[3];
+    unsigned count = contexts_of(world, contexts, fds);
 
-    while (poll(fds, 2, 20) > 0)
-        dispatch(world, 0);
+    while (poll(fds, count, 20) > 0)
+        step(world, 0);
 }
 
 bool both_up(struct world *world)
@@ -268,7 +327,7 @@ void establish(struct world *world)
 
     connect_there(world);
     while (world->accepted == before && !world->client.code)
-        dispatch(world, 100);
+        step(world, 100);
     assert_true(run_until(world, both_up));
     if (world->client.code || world->server.code)
         print_error("client: %s: %s; server: %s: %s\n", layer_error(world->client.top)->layer,
