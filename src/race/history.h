@@ -14,9 +14,11 @@ struct history;
  * without a state directory all is kept in memory alone. -ENOMEM */
 int history_of(hawser_context *context, struct history **ret_history);
 
-enum { HISTORY_TEXT = 128 };
+/* Begins to read the file on the worker, so that it is there when it is asked for; nothing when it was read already. */
+void history_prepare(struct history *history);
 
-/* What one attempt was. Strings are copied. */
+/* What one attempt was. Strings are copied; with one that is longer than HISTORY_TEXT nothing is noted. */
+enum { HISTORY_TEXT = 320 };
 struct history_key {
     const char *network; /* path/path.h: the gateway and interface */
     const char *service; /* "example.org:443": what was asked for */
@@ -24,7 +26,7 @@ struct history_key {
     const char *stack;   /* as asked for: "tls/mptcp" */
 };
 
-struct history_record { /* the sum of what is remembered; newer counts more: halved every 24 hours */
+struct history_record { /* the sum of what is remembered; newer counts more: halved every 24 hours, to now */
     double succeeded, failed;
     int last_code;        /* of the last attempt: 0 or why it failed */
     int64_t last;         /* CLOCK_REALTIME seconds; 0: nothing is known */
@@ -35,7 +37,7 @@ struct history_record { /* the sum of what is remembered; newer counts more: hal
 
 /* address or stack NULL: any. Zeroes when nothing is known. */
 void history_recall(struct history *history, const struct history_key *key, struct history_record *ret_record);
-/* Whether there is anything to ask for on this service, cheaply (opens no file before there is something to rank). */
+/* Costs no system call but a timer's: the file is the worker's, a second later. */
 void history_note(struct history *history, const struct history_key *key, int code, int64_t rtt_us,
                   int64_t establish_us);
 void history_note_rate(struct history *history, const struct history_key *key, uint64_t rate);

@@ -73,6 +73,9 @@ struct race_config {
 /* The attempt delay for a remembered RTT: twice the RTT, within the limits; 0 (not known) gives RACE_ATTEMPT_DELAY. */
 int64_t race_delay_for_rtt(int64_t rtt_us);
 
+/* Once something is remembered of the peer; 0: RACE_ATTEMPT_DELAY. Held within floor and maximum. */
+void race_set_attempt_delay(struct race *race, int64_t delay);
+
 int race_new(const struct race_config *config, int64_t now, struct race **ret_race);
 void race_free(struct race *race); /* tells nothing */
 
