@@ -135,7 +135,8 @@ struct hawser_association {
     bool told_closed;
     bool child; /* came by a listener */
     bool by_peer;
-    bool early; /* accepted before the handshake ended */
+    bool early;   /* accepted before the handshake ended */
+    bool offered; /* bare: HAWSER_ACCEPTED is being told */
     bool abort_wanted, quiet_abort, resume_wanted, refused, path_changed;
     bool silent; /* no handler runs any more */
 
@@ -267,6 +268,7 @@ void strand_tune(const struct strand *strand);
 /* close.c */
 void close_requests(hawser_association *association); /* what was asked for outside of dispatch */
 void close_now(hawser_association *association, uint64_t code, const char *reason, int local_code);
+bool close_is_asked(const hawser_association *association); /* gracefully, by either side */
 void close_work(hawser_association *association);
 int64_t close_due(const hawser_association *association);
 void close_told(hawser_association *association, int code, uint64_t peer_code, bool by_peer, const char *reason);

@@ -40,7 +40,7 @@ void close_now(hawser_association *association, uint64_t code, const char *reaso
     close_told(association, local_code, code, false, reason); /* where the session did not */
 }
 
-static bool close_is_asked(const hawser_association *association)
+bool close_is_asked(const hawser_association *association)
 {
     return association->bare ? bare_closing(association->bare)
                              : association->session && session_closing(association->session);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "association/listener.h"
+#include "framer/framing.h"
+#include "property/property.h"
 
 #define DEFAULT_HANDSHAKES 1024
 
@@ -81,7 +83,54 @@ static int listen_socket(hawser_association *association, const hawser_listen_op
     if (r == 0)
         r = listen_endpoint(association, endpoint);
     if (r == 0)
-        listener->stack = endpoint->kind == ENDPOINT_UNIX ? "tls/unix" : "tls/tcp";
+        listener->unix_socket = endpoint->kind == ENDPOINT_UNIX;
+    return r;
+}
+
+/*
+ * Clients that speak no hawser offer another ALPN, or none. What they say early could be a replay, and nothing of theirs
+ * would notice: so no early data is taken where they are.
+ */
+static void listen_secure_bare(hawser_association *association)
+{
+    const struct listener *listener = association->listener;
+    struct tls_config *tls = &association->secure->tls;
+
+    if (!listener->bare)
+        return;
+    tls->require_alpn = false;
+    tls->early_data = false;
+    if (!listener->session) {
+        tls->alpn[0] = tls->alpn[1];
+        tls->alpn[1] = NULL;
+    }
+}
+
+/* Which clients the properties let in beside those that speak hawser/1. */
+static int listen_properties(hawser_association *association, const hawser_listen_options *options)
+{
+    const struct property_values *values = properties_values(options->properties);
+    struct listener *listener = association->listener;
+    char reason[REASON_SIZE];
+    struct hawser_framing *framing;
+    int r = property_check(values, true, reason, sizeof reason);
+
+    if (r < 0) {
+        loop_log(association->context, HAWSER_LOG_ERROR, "%s", reason);
+        return r;
+    }
+    listener->session = values->session != HAWSER_PROHIBIT;
+    listener->bare = values->session != HAWSER_REQUIRE;
+    listener->plain = listener->bare && (values->security == HAWSER_AVOID || values->security == HAWSER_PROHIBIT);
+    listener->tls = values->security != HAWSER_PROHIBIT;
+    listener->framer = options->framer;
+    listener->framer_user = options->framer_user;
+    if (values->security == HAWSER_AVOID && !listener->plain)
+        loop_log(association->context, HAWSER_LOG_WARNING,
+                 "security is avoided, but the session is required: only hawser/1 is taken, which is encrypted");
+    r = framing_new(options->framer, options->framer_user, NULL, listener->line.receive_memory, &framing);
+    if (r == 0)
+        framing_free(framing);
     return r;
 }
 
@@ -105,6 +154,7 @@ static int listen_secure(hawser_association *association, const hawser_listen_op
     /* "hk-...@" before a listener's address says which identity is meant to answer there. */
     if (*endpoint->key_name && strcmp(endpoint->key_name, hawser_identity_name(association->secure->tls.identity)) != 0)
         return -HAWSER_EKEYWRONG;
+    listen_secure_bare(association);
     if (trust_is_any(association->secure->tls.trust))
         loop_log(association->context, HAWSER_LOG_INFO, "trust \"any\": those who come are not verified");
     return 0;
@@ -120,6 +170,7 @@ static int listen_fill(hawser_association *association, const char *text, const 
         return -ENOMEM;
     association->listener = listener;
     list_init(&listener->waiting);
+    list_init(&listener->sniffs);
     listener->line = (struct line_options){
         .keep_alive = options->keep_alive_us,
         .dead_after = options->dead_after_us,
@@ -140,6 +191,8 @@ static int listen_fill(hawser_association *association, const char *text, const 
     listener->handshake_timeout = options->handshake_timeout_us ? options->handshake_timeout_us : DEFAULT_TIMEOUT;
     listener->user = association->user = options->user;
     r = listen_parse(association->context, text, &endpoint);
+    if (r == 0)
+        r = listen_properties(association, options);
     if (r == 0)
         r = listen_secure(association, options, &endpoint);
     return r == 0 ? listen_socket(association, options, &endpoint) : r;

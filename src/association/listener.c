@@ -13,13 +13,13 @@ static void listener_balance(struct listener *listener)
 }
 
 /* The child's handshake and HELLO are done, or it is given up. */
-static void listener_stop_waiting(hawser_association *child)
+void listener_stop_waiting(hawser_association *child)
 {
     if (!list_linked(&child->waiting))
         return;
     list_remove(&child->waiting);
     child->parent->listener->waiting_count--;
-    if (!child->ended && !session_closing(child->session))
+    if (!child->ended && !close_is_asked(child))
         child->deadline = NEVER;
 }
 
@@ -36,7 +36,7 @@ void listener_forget(hawser_association *child)
 }
 
 /* Nothing was told to the program of such a child, so nothing needs to be told of its end. */
-static void listener_drop(hawser_association *child, int code, const char *reason)
+void listener_drop(hawser_association *child, int code, const char *reason)
 {
     struct strand *strand = list_first(&child->strands, struct strand, link);
 
@@ -57,7 +57,14 @@ void listener_timeout(hawser_association *child)
 
 /* -------------------------------------------------------------------------------------------------------- accepting */
 
-static int listener_child(hawser_association *parent, int fd, struct strand **ret_strand)
+static const char *listener_stack(const struct listener *listener, bool tls)
+{
+    if (listener->unix_socket)
+        return tls ? "tls/unix" : "unix";
+    return tls ? "tls/tcp" : "tcp";
+}
+
+static int listener_child(hawser_association *parent, int fd, bool tls, struct strand **ret_strand)
 {
     struct listener *listener = parent->listener;
     hawser_association *child;
@@ -70,7 +77,7 @@ static int listener_child(hawser_association *parent, int fd, struct strand **re
         return r;
     r = strand_new(child, &strand);
     if (r == 0)
-        r = stack_accept(parent->context, listener->stack, &parent->secure->tls, fd, &top);
+        r = stack_accept(parent->context, listener_stack(listener, tls), tls ? &parent->secure->tls : NULL, fd, &top);
     if (r < 0) {
         association_finish(child);
         return r;
@@ -78,7 +85,7 @@ static int listener_child(hawser_association *parent, int fd, struct strand **re
     association_hold(parent);
     child->parent = parent;
     child->child = true;
-    child->secure = secure_ref(parent->secure);
+    child->secure = tls ? secure_ref(parent->secure) : NULL;
     child->user = listener->user;
     child->linger = listener->line.linger;
     child->line_dead = parent->line_dead;
@@ -93,21 +100,38 @@ static int listener_child(hawser_association *parent, int fd, struct strand **re
     return 0;
 }
 
+static void listener_not_taken(hawser_association *parent, int fd, int code)
+{
+    close(fd);
+    loop_log(parent->context, HAWSER_LOG_WARNING, "%s: a connection was not taken: %s", parent->endpoint,
+             hawser_strerror(code));
+}
+
 void listener_accepted(void *user, int fd)
 {
     hawser_association *parent = user;
     struct listener *listener = parent->listener;
-    struct strand *strand;
     int r;
 
-    if (listener->waiting_count >= listener->waiting_max)
+    if (listener->waiting_count >= listener->waiting_max && !bare_sniff_drop(listener))
         listener_drop(list_first(&listener->waiting, hawser_association, waiting), -ECONNABORTED,
                       "too many handshakes at once");
-    r = listener_child(parent, fd, &strand);
+    if (!listener->plain || !listener->tls) {
+        listener_take(parent, fd, listener->tls);
+        return;
+    }
+    r = bare_sniff(parent, fd);
+    if (r < 0)
+        listener_not_taken(parent, fd, r);
+}
+
+void listener_take(hawser_association *parent, int fd, bool tls)
+{
+    struct strand *strand;
+    int r = listener_child(parent, fd, tls, &strand);
+
     if (r < 0) {
-        close(fd);
-        loop_log(parent->context, HAWSER_LOG_WARNING, "%s: a connection was not taken: %s", parent->endpoint,
-                 hawser_strerror(r));
+        listener_not_taken(parent, fd, r);
         return;
     }
     association_hold(strand->association);
@@ -152,7 +176,7 @@ static void listener_early(hawser_association *child, struct strand *strand)
     }
 }
 
-static void listener_established(hawser_association *child)
+void listener_established(hawser_association *child)
 {
     struct strand *strand = list_first(&child->strands, struct strand, link);
 
@@ -167,6 +191,10 @@ static void listener_secured(hawser_association *child, struct strand *strand)
     struct layer_peer peer;
 
     layer_peer(strand->top, &peer);
+    if (child->parent->listener->bare && (!peer.alpn || strcmp(peer.alpn, "hawser/1") != 0)) {
+        bare_accept(child, strand);
+        return;
+    }
     if (!peer.alpn || strcmp(peer.alpn, "hawser/1") != 0) {
         listener_drop(child, -HAWSER_ENOTSPOKEN, hawser_strerror(-HAWSER_ENOTSPOKEN));
         return;
@@ -262,7 +290,8 @@ int hawser_refuse_association(hawser_association *association, uint64_t code, co
 
     if (r < 0)
         return r;
-    if (!association->child || association->told || association->ended || !association->nonce_key)
+    if (!association->child || association->told || association->ended ||
+        (!association->nonce_key && !association->offered))
         return -EINVAL;
     if (code > UINT32_MAX)
         return -EINVAL;
@@ -286,11 +315,13 @@ void listener_close(hawser_association *association)
         return;
     acceptor_destroy(listener->acceptor);
     listener->acceptor = NULL;
+    while (bare_sniff_drop(listener))
+        ;
     for (struct list *at = listener->waiting.next, *next; at != &listener->waiting; at = next) {
         hawser_association *child = container_of(at, hawser_association, waiting);
 
         next = at->next;
-        if (!child->nonce_key) /* else the program has seen it already, or is looking at it */
+        if (!child->nonce_key && !child->offered) /* else the program has seen it already, or is looking at it */
             listener_drop(child, -HAWSER_ECLOSED, "the listener was closed");
     }
 }
