@@ -8,11 +8,7 @@
 
 void strand_stack(const struct strand *strand, char *text, size_t size)
 {
-    size_t at = 0;
-
-    *text = '\0';
-    for (const struct layer *layer = strand->top; layer && at < size; layer = layer->below)
-        at += (size_t)snprintf(text + at, size - at, "%s%s", at ? "/" : "", layer->type->name);
+    stack_text(strand->top, text, size);
 }
 
 static bool tcp_info_of(const struct strand *strand, struct tcp_info *info)

@@ -152,10 +152,20 @@ static void remove_file(const struct acceptor *acceptor)
         unlink(un->sun_path);
 }
 
+static int new_socket(const struct acceptor_config *config)
+{
+    const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    int fd = -1;
+
+    if (config->mptcp && config->local.address.ss_family != AF_UNIX)
+        fd = socket(config->local.address.ss_family, type, IPPROTO_MPTCP);
+    return fd < 0 ? socket(config->local.address.ss_family, type, 0) : fd;
+}
+
 static int make_socket(struct acceptor *acceptor, int *ret_fd)
 {
     const struct acceptor_config *config = &acceptor->config;
-    int fd = socket(config->local.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
+    int fd = new_socket(config), r;
 
     if (fd < 0)
         return -errno;

@@ -54,8 +54,10 @@ unsigned layer_flags(const struct layer *top)
 {
     unsigned flags = 0;
 
-    for (; top; top = top->below)
-        flags |= top->type->flags;
+    for (; top; top = top->below) {
+        bool fallen_back = top->type->became && top->type->became(top);
+        flags |= fallen_back ? top->type->flags & ~(unsigned)LAYER_MULTIPATH : top->type->flags;
+    }
     return flags;
 }
 

@@ -135,7 +135,7 @@ int layer_establish(struct layer *layer);
 int layer_fail(struct layer *layer, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The error of the layer that failed, searched from the top; code 0 when none did. */
 const struct layer_error *layer_error(const struct layer *top);
-unsigned layer_flags(const struct layer *top); /* of the whole stack */
+unsigned layer_flags(const struct layer *top); /* of the whole stack, as it became */
 /* The bottom's descriptor, for addresses and options; -1 when there is none. */
 int layer_descriptor(const struct layer *top);
 void layer_link(struct layer *top, struct layer_link *ret_link); /* the whole stack's */
@@ -149,6 +149,8 @@ void layer_path(const struct layer *top, char *local, size_t local_size, char *r
 int stack_open(hawser_context *context, const char *stack, const struct layer_target *target, struct layer **ret_top);
 int stack_accept(hawser_context *context, const char *stack, const struct tls_config *tls, int fd,
                  struct layer **ret_top);
+/* The stack by the names of what its layers became: what falls back is "tls/tcp", though it began as "tls/mptcp". */
+void stack_text(const struct layer *top, char *text, size_t size);
 /* The i-th stack that hawser knows, NULL past the last; with its flags. */
 const char *stack_name(unsigned index, unsigned *ret_flags);
 
@@ -160,6 +162,7 @@ struct acceptor_config {
     int fd; /* a listening socket to take over, or -1 */
     unsigned backlog;
     bool reuse_port, fast_open;
+    bool mptcp; /* takes MPTCP, and TCP as ever; what cannot be had is left */
     void (*accepted)(void *user, int fd);
     void *user;
 };

@@ -108,19 +108,29 @@ static int bind_local(struct socket_layer *socket, int fd, const struct layer_ad
 }
 
 /* Apart, since a variable called socket hides the call. */
-static int socket_new(int family)
+static int socket_new(int family, int protocol)
 {
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 
     return fd < 0 ? -errno : fd;
 }
 
-int socket_create(struct socket_layer *socket, const struct layer_target *target)
+static int fail_create(struct socket_layer *socket, int code)
 {
-    int fd = socket_new(target->remote.address.ss_family), r = 0;
+    if (code == -EPROTONOSUPPORT)
+        return layer_fail(&socket->layer, code, "the system has no %s", socket->layer.type->name);
+    if (code == -ENOPROTOOPT) /* the kernel's word for net.mptcp.enabled=0 */
+        return layer_fail(&socket->layer, -EPROTONOSUPPORT, "the system's %s is switched off (sysctl net.%s.enabled)",
+                          socket->layer.type->name, socket->layer.type->name);
+    return layer_fail(&socket->layer, code, "cannot make a socket: %s", hawser_strerror(code));
+}
+
+int socket_create(struct socket_layer *socket, const struct layer_target *target, int protocol)
+{
+    int fd = socket_new(target->remote.address.ss_family, protocol), r = 0;
 
     if (fd < 0)
-        return layer_fail(&socket->layer, fd, "cannot make a socket: %s", hawser_strerror(fd));
+        return fail_create(socket, fd);
     socket->opened = true;
     socket->remote = &target->remote;
     if (*target->interface && target->remote.address.ss_family != AF_UNIX)

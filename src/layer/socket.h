@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What tcp and unix share: a connected stream socket, edge-triggered. Inside layer/ only. */
+/* What tcp, mptcp and unix share: a connected stream socket, edge-triggered. Inside layer/ only. */
 #ifndef LAYER_SOCKET_H
 #define LAYER_SOCKET_H
 
@@ -20,6 +20,7 @@ struct socket_layer {
     bool readable : 1; /* since the last report, no call said that there is nothing */
     bool writable : 1;
     bool hung_up : 1;     /* the peer's end, or an error, is still to be read */
+    bool tuned : 1;       /* tcp_establish() was here */
     uint32_t lowat;       /* TCP_NOTSENT_LOWAT, 0: not set (tcp.c) */
     uint32_t since_lowat; /* bytes sent since it was looked at */
     int64_t lowat_at;
@@ -33,7 +34,7 @@ static inline struct socket_layer *socket_of(const struct layer *layer)
 /* A layer without a descriptor yet. */
 int socket_make(const struct layer_type *type, hawser_context *context, struct socket_layer **ret_socket);
 /* Makes the descriptor for remote's family and binds it to what the target says. Errors are noted in the layer. */
-int socket_create(struct socket_layer *socket, const struct layer_target *target);
+int socket_create(struct socket_layer *socket, const struct layer_target *target, int protocol);
 int socket_connect(struct socket_layer *socket);
 /* Takes over a connected descriptor, from success on. */
 int socket_accept(const struct layer_type *type, hawser_context *context, int fd, struct socket_layer **ret_socket);
@@ -44,7 +45,15 @@ void socket_release(struct layer *layer);
 int socket_descriptor(const struct layer *layer);
 void socket_remote(const struct layer *layer, struct sockaddr_storage *ret_address, socklen_t *ret_size);
 
-/* The functions of struct layer_type that both have in common. */
+/* tcp.c, for mptcp too: opens and accepts as type says, with protocol for socket(). */
+int tcp_open_as(const struct layer_type *type, int protocol, hawser_context *context, const struct layer_target *target,
+                struct layer **ret_layer);
+int tcp_establish(struct layer *layer);
+ssize_t tcp_sendv(struct layer *layer, const struct iovec *pieces, unsigned count);
+void tcp_link(struct layer *layer, struct layer_link *link);
+void tcp_peer(struct layer *layer, struct layer_peer *peer);
+
+/* The functions of struct layer_type that all have in common. */
 int socket_establish(struct layer *layer);
 ssize_t socket_send(struct layer *layer, const void *data, size_t size);
 ssize_t socket_sendv(struct layer *layer, const struct iovec *pieces, unsigned count);
@@ -55,6 +64,6 @@ void socket_detach(struct layer *layer);
 int socket_attach(struct layer *layer, hawser_context *context);
 void socket_destroy(struct layer *layer);
 
-extern const struct layer_type tcp_layer, unix_layer, tls_layer, socks5_layer, http_connect_layer;
+extern const struct layer_type tcp_layer, mptcp_layer, unix_layer, tls_layer, socks5_layer, http_connect_layer;
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of layers, and stacks by their names. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "layer/socket.h"
@@ -8,12 +9,13 @@
 #define DEPTH_MAX 8
 
 static const struct layer_type *const layer_types[] = {
-    &tls_layer, &socks5_layer, &http_connect_layer, &tcp_layer, &unix_layer,
+    &tls_layer, &socks5_layer, &http_connect_layer, &tcp_layer, &mptcp_layer, &unix_layer,
 };
 
 /* Those that are offered. Any other combination of layers can be named too; it is the caller's to want it. */
 static const char *const stack_names[] = {
-    "tls/tcp", "tls/unix", "tls/socks5/tcp", "tls/http-connect/tcp", "tcp", "unix", "socks5/tcp", "http-connect/tcp",
+    "tls/tcp", "tls/unix", "tls/mptcp", "tls/socks5/tcp", "tls/http-connect/tcp",
+    "tcp",     "unix",     "mptcp",     "socks5/tcp",     "http-connect/tcp",
 };
 
 static const struct layer_type *find_type(const char *name, size_t size)
@@ -113,4 +115,15 @@ const char *stack_name(unsigned index, unsigned *ret_flags)
     if (ret_flags)
         *ret_flags = flags;
     return stack_names[index];
+}
+
+void stack_text(const struct layer *top, char *text, size_t size)
+{
+    size_t at = 0;
+
+    *text = '\0';
+    for (; top && at < size; top = top->below) {
+        const char *became = top->type->became ? top->type->became(top) : NULL;
+        at += (size_t)snprintf(text + at, size - at, "%s%s", at ? "/" : "", became ? became : top->type->name);
+    }
 }

@@ -43,46 +43,65 @@ static void review_lowat(struct socket_layer *socket)
         return;
     wanted = info.tcpi_delivery_rate / 1000;
     wanted = wanted < LOWAT_MIN ? LOWAT_MIN : wanted > LOWAT_MAX ? LOWAT_MAX : wanted;
-    /* What a program did not ask for says nothing of what the path could carry. */
-    if (wanted < socket->lowat && info.tcpi_delivery_rate_app_limited)
+    /* What a program did not ask for says nothing of what the path could carry, and one subflow little of the others. */
+    if (wanted < socket->lowat &&
+        (info.tcpi_delivery_rate_app_limited || (socket->layer.type->flags & LAYER_MULTIPATH)))
         return;
     if (wanted > socket->lowat + socket->lowat / 4 || wanted < socket->lowat - socket->lowat / 4)
         set_lowat(socket, (uint32_t)wanted);
 }
 
-static ssize_t tcp_sendv(struct layer *layer, const struct iovec *pieces, unsigned count)
+ssize_t tcp_sendv(struct layer *layer, const struct iovec *pieces, unsigned count)
 {
     struct socket_layer *socket = socket_of(layer);
     ssize_t n = socket_sendv(layer, pieces, count);
 
-    if (n > 0 && (socket->since_lowat += (uint32_t)n) >= LOWAT_AFTER_BYTES)
+    if (n > 0 && socket->lowat && (socket->since_lowat += (uint32_t)n) >= LOWAT_AFTER_BYTES)
         review_lowat(socket);
     return n;
 }
 
-static void set_options(struct socket_layer *socket)
+static bool carries_records(const struct layer *layer)
 {
-    const int on = 1;
-
-    setsockopt(socket->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    set_lowat(socket, LOWAT_START);
+    while ((layer = layer->above))
+        if (layer->type->flags & LAYER_SECURE)
+            return true;
+    return false;
 }
 
-static int tcp_open(hawser_context *context, const struct layer_target *target, struct layer *below,
-                    struct layer **ret_layer)
+/*
+ * What is above hands over whole records, and a queue that knows what is urgent. A program that has the bare
+ * connection gets a socket as the system makes it: the ladder's level 0 (docs/architecture.md).
+ */
+int tcp_establish(struct layer *layer)
+{
+    struct socket_layer *socket = socket_of(layer);
+    const int on = 1;
+    int r = socket_establish(layer);
+
+    if (r < 0 || socket->tuned)
+        return r;
+    socket->tuned = true;
+    if (carries_records(layer)) {
+        setsockopt(socket->io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        set_lowat(socket, LOWAT_START);
+    }
+    return 0;
+}
+
+int tcp_open_as(const struct layer_type *type, int protocol, hawser_context *context, const struct layer_target *target,
+                struct layer **ret_layer)
 {
     int family = target->remote.address.ss_family, r;
     struct socket_layer *socket;
     const int on = 1;
 
-    (void)below;
     if (family != AF_INET && family != AF_INET6)
         return -EINVAL;
-    r = socket_make(&tcp_layer, context, &socket);
+    r = socket_make(type, context, &socket);
     if (r < 0)
         return r;
-    if (socket_create(socket, target) == 0) {
-        set_options(socket);
+    if (socket_create(socket, target, protocol) == 0) {
         if (target->fast_open)
             setsockopt(socket->io.fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof on);
         /* connect() is done at once only where the kernel has a cookie and waits for the first bytes. */
@@ -93,6 +112,13 @@ static int tcp_open(hawser_context *context, const struct layer_target *target, 
     return 0;
 }
 
+static int tcp_open(hawser_context *context, const struct layer_target *target, struct layer *below,
+                    struct layer **ret_layer)
+{
+    (void)below;
+    return tcp_open_as(&tcp_layer, 0, context, target, ret_layer);
+}
+
 static int tcp_accept(hawser_context *context, const struct tls_config *tls, int fd, struct layer *below,
                       struct layer **ret_layer)
 {
@@ -101,14 +127,12 @@ static int tcp_accept(hawser_context *context, const struct tls_config *tls, int
 
     (void)tls;
     (void)below;
-    if (r < 0)
-        return r;
-    set_options(socket);
-    *ret_layer = &socket->layer;
-    return 0;
+    if (r == 0)
+        *ret_layer = &socket->layer;
+    return r;
 }
 
-static void tcp_link(struct layer *layer, struct layer_link *link)
+void tcp_link(struct layer *layer, struct layer_link *link)
 {
     struct socket_layer *socket = socket_of(layer);
     struct tcp_info info;
@@ -123,7 +147,7 @@ static void tcp_link(struct layer *layer, struct layer_link *link)
     link->unsent += info.tcpi_notsent_bytes;
 }
 
-static void tcp_peer(struct layer *layer, struct layer_peer *peer)
+void tcp_peer(struct layer *layer, struct layer_peer *peer)
 {
     struct socket_layer *socket = socket_of(layer);
     struct tcp_info info;
@@ -145,7 +169,7 @@ const struct layer_type tcp_layer = {
     .flags = LAYER_BYTES | LAYER_SOCKET,
     .open = tcp_open,
     .accept = tcp_accept,
-    .establish = socket_establish,
+    .establish = tcp_establish,
     .send = socket_send,
     .sendv = tcp_sendv,
     .receive = socket_receive,

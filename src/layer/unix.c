@@ -18,7 +18,7 @@ static int unix_open(hawser_context *context, const struct layer_target *target,
     r = socket_make(&unix_layer, context, &socket);
     if (r < 0)
         return r;
-    if (socket_create(socket, target) == 0)
+    if (socket_create(socket, target, 0) == 0)
         socket_connect(socket);
     *ret_layer = &socket->layer;
     return 0;

@@ -104,7 +104,7 @@ void end_run(struct end *end)
         int r;
         while (end->early_wanted && send_some(end))
             ;
-        r = end->top->type->establish(end->top);
+        r = layer_establish(end->top);
         end->up = r == 0;
         if (failed(end, r))
             return;

@@ -89,7 +89,9 @@ struct world {
     unsigned accepted;
     bool secure;           /* the row's stack is */
     unsigned bottom_trips; /* that tcp and the relay take before the first byte of what is above them */
+    bool mptcp;            /* the row's stack has it at its bottom */
     bool fast_open;        /* what the listener takes */
+    bool plain_listener;   /* takes no MPTCP */
 };
 
 int world_setup(void **state);    /* state: the row, then the world */
@@ -151,7 +153,8 @@ struct suite_test {
     void (*run)(void **state);
 };
 extern const struct suite_test connect_tests[], bytes_tests[], trust_tests[], resume_tests[], hostile_tests[],
-    acceptor_tests[], threads_tests[], fast_open_tests[], ticket_tests[], relay_tests[];
+    acceptor_tests[], threads_tests[], fast_open_tests[], ticket_tests[], relay_tests[], mptcp_tests[],
+    mptcp_off_tests[];
 /* A network of our own, where Fast Open is allowed; NULL, or what is in the way. */
 const char *enter_namespace(void);
 

@@ -121,8 +121,12 @@ void aim(struct world *world, const struct layer_address *address)
 
 void listen_here(struct world *world)
 {
-    struct acceptor_config config = {
-        .local = world->address, .fd = -1, .fast_open = world->fast_open, .accepted = on_accepted, .user = world};
+    struct acceptor_config config = {.local = world->address,
+                                     .fd = -1,
+                                     .mptcp = world->mptcp && !world->plain_listener,
+                                     .fast_open = world->fast_open,
+                                     .accepted = on_accepted,
+                                     .user = world};
     socklen_t size = sizeof world->address.address;
 
     assert_int_equal(acceptor_new(world->server_context, &config, &world->acceptor), 0);
@@ -223,6 +227,7 @@ int world_setup(void **state)
     make_address(world, "socket", &world->address);
     world->bottom_trips = row->family != AF_UNIX;
     set_accepting(world);
+    world->mptcp = strstr(row->stack, "mptcp");
     world->secure = strncmp(row->stack, "tls/", 4) == 0;
     for (unsigned i = 0; stack_name(i, &flags); i++)
         if (strcmp(stack_name(i, NULL), row->stack) == 0)
