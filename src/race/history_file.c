@@ -3,6 +3,7 @@
  * What is written to the file and read from it. It is a cache: losing it costs time, and believing it costs at most an
  * order of attempts; rows that make no sense count as nothing.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -244,7 +245,7 @@ void history_file_visit(struct history_visit *visit)
     if (visit->code == 0)
         items_free(&visit->changes);
     else if (visit->code != -EBUSY)
-        snprintf(visit->said, sizeof visit->said, "%.200s cannot be used (%s): what is learnt stays in memory",
+        snprintf(visit->said, sizeof visit->said, "%.160s cannot be used (%s): what is learnt stays in memory",
                  store.path, store.why);
 }
 
