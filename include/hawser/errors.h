@@ -32,7 +32,8 @@
     X(HAWSER_EPOLICY, 20022, "the policy file is malformed")                                                           \
     X(HAWSER_EPROHIBITED, 20023, "properties or policy leave no way to the peer")                                      \
     X(HAWSER_EPROXY, 20024, "the proxy refused or could not reach the peer")                                           \
-    X(HAWSER_EFRAMER, 20025, "the framer refused what came")
+    X(HAWSER_EFRAMER, 20025, "the framer refused what came")                                                           \
+    X(HAWSER_ETRUNCATED, 20026, "the connection ended without the word that it would: data may be missing")
 
 enum {
 #define X(name, number, text) name = number,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS 1.3 by GnuTLS over any layer that carries bytes. */
+/* TLS by GnuTLS over any layer that carries bytes. */
 #include "layer/tls.h"
 
 #include <errno.h>
@@ -151,6 +151,10 @@ static ssize_t tls_receive(struct layer *layer, void *buffer, size_t size)
         n = gnutls_record_recv(tls->session, buffer, size);
         if (n >= 0)
             return n;
+        if (n == GNUTLS_E_REHANDSHAKE) { /* TLS 1.2 alone: it may be declined (RFC 5246 section 7.4.1.1) */
+            gnutls_alert_send(tls->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
+            n = GNUTLS_E_INTERRUPTED;
+        }
     } while (tls_retry(tls, n) && ++silent < SILENT_RECORDS_MAX);
     if (silent == SILENT_RECORDS_MAX)
         return layer_fail(layer, -HAWSER_ETLS, "the peer sends records that carry nothing");

@@ -36,7 +36,8 @@ struct tls_opening {
     hawser_verification verification;
     char name[256];
     char reason[200];
-    uint8_t *holder; /* the server's: the key of the ticket's holder */
+    uint8_t first[5], first_size; /* that came: other protocols are told by them */
+    uint8_t *holder;              /* the server's: the key of the ticket's holder */
     size_t holder_size;
     bool holder_known;
 };
@@ -78,7 +79,8 @@ void tls_free_io(struct tls_layer *tls);
 
 /* tls_session.c: a session as the config wants it. */
 int tls_make_session(struct tls_layer *tls);
-const char *tls_alpn(const struct tls_layer *tls); /* "" when none was agreed */
+void tls_ticket_of_handshake(struct tls_layer *tls); /* keeps what TLS 1.2 gave */
+const char *tls_alpn(const struct tls_layer *tls);   /* "" when none was agreed */
 
 /* tls_early.c: early data at the server. */
 int tls_take_early(struct tls_layer *tls); /* takes over what GnuTLS holds of it; 0, or dead */

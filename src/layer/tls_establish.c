@@ -102,6 +102,7 @@ static int finish(struct tls_layer *tls)
     tls->early_open = true;
     if (tls->is_server)
         gnutls_session_ticket_send(tls->session, 1, 0);
+    tls_ticket_of_handshake(tls);
     tls_close_opening(tls);
     tls_flush_late(tls);
     return 0;

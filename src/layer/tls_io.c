@@ -56,6 +56,12 @@ static ssize_t read_more(struct tls_layer *tls, uint8_t *data, size_t size)
     return n;
 }
 
+static void note_first(struct tls_opening *opening, const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i < size && opening->first_size < sizeof opening->first; i++)
+        opening->first[opening->first_size++] = data[i];
+}
+
 static ssize_t pull(gnutls_transport_ptr_t user, void *data, size_t size)
 {
     struct tls_layer *tls = user;
@@ -64,6 +70,8 @@ static ssize_t pull(gnutls_transport_ptr_t user, void *data, size_t size)
     if (n > 0)
         return n;
     n = read_more(tls, data, size);
+    if (n > 0 && tls->opening)
+        note_first(tls->opening, data, (size_t)n);
     if (n > 0)
         return n;
     if (n == 0) {

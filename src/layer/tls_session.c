@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 
 #define TICKET_LIFE 86400 /* seconds */
+#define UNSAID_LIFE 3600  /* of a ticket whose server does not say */
 #define LABEL_SIZE 512
 
 static unsigned count_alpn(const struct tls_config *config)
@@ -46,6 +47,11 @@ static int set_alpn(struct tls_layer *tls)
     if (config->require_alpn)
         flags |= GNUTLS_ALPN_MANDATORY;
     return count == 0 ? 0 : gnutls_alpn_set_protocols(tls->session, names, count, flags);
+}
+
+static bool before_13(const struct tls_layer *tls)
+{
+    return gnutls_protocol_get_version(tls->session) < GNUTLS_TLS1_3;
 }
 
 /* --------------------------------------------------------------------------------------------- the server's tickets */
@@ -116,7 +122,7 @@ static void on_ticket_sent(struct tls_layer *tls, const gnutls_datum_t *message)
     const uint8_t *at = message->data;
     size_t nonce = message->size > 8 ? at[8] : 0, begin = 8 + 1 + nonce + 2, size;
 
-    if (message->size <= begin || !tls->peer || !tls->layer.context)
+    if (before_13(tls) || message->size <= begin || !tls->peer || !tls->layer.context)
         return;
     size = (size_t)at[begin - 2] << 8 | at[begin - 1];
     if (size <= message->size - begin)
@@ -166,7 +172,9 @@ static void save_ticket(struct tls_layer *tls, const gnutls_datum_t *session, ui
         .session = session->data,
         .session_size = session->size,
         .verification = tls->peer->verification,
-        .max_early_data = early == UINT32_MAX ? 0 : early, /* GnuTLS's way of saying that the server gave none */
+        .max_early_data = before_13(tls) || early == UINT32_MAX
+                              ? 0
+                              : early, /* the latter: GnuTLS's way of saying that the server gave none */
         .expires = (int64_t)time(NULL) + lifetime,
     };
     int r;
@@ -184,32 +192,50 @@ static void save_ticket(struct tls_layer *tls, const gnutls_datum_t *session, ui
                  hawser_strerror(r));
 }
 
+static void keep_ticket(struct tls_layer *tls)
+{
+    gnutls_datum_t data;
+
+    if (!tls->peer || !tls->layer.context || !tls->config->service || tls->config->no_tickets ||
+        gnutls_session_get_data2(tls->session, &data) < 0)
+        return;
+    save_ticket(tls, &data, tls->ticket_life);
+    gnutls_memset(data.data, 0, data.size);
+    gnutls_free(data.data);
+}
+
+/* In TLS 1.2 the ticket comes inside the handshake, before the peer is known (RFC 5077 section 3.3). */
+void tls_ticket_of_handshake(struct tls_layer *tls)
+{
+    if (!tls->is_server && tls->ticket_life > 0 && before_13(tls))
+        keep_ticket(tls);
+}
+
 /* Called twice: GnuTLS shows the whole message before it has taken it apart, and has the session's data after that. */
 static int on_ticket(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
                      const gnutls_datum_t *message)
 {
     struct tls_layer *tls = gnutls_session_get_ptr(session);
-    gnutls_datum_t data;
     uint32_t lifetime;
 
     (void)type;
     (void)incoming;
-    if (!tls->peer || !tls->layer.context || !tls->config->service || tls->config->no_tickets)
-        return 0;
     if (when == GNUTLS_HOOK_PRE) {
         if (message->size >= sizeof lifetime)
             memcpy(&lifetime, message->data, sizeof lifetime);
         tls->ticket_life = message->size >= sizeof lifetime ? ntohl(lifetime) : 0;
-    } else if (tls->ticket_life > 0 && gnutls_session_get_data2(session, &data) == 0) {
-        save_ticket(tls, &data, tls->ticket_life);
-        gnutls_memset(data.data, 0, data.size);
-        gnutls_free(data.data);
-    }
+        if (tls->ticket_life == 0 && before_13(tls) && message->size > sizeof lifetime + 2)
+            tls->ticket_life = UNSAID_LIFE;
+    } else if (tls->ticket_life > 0 && !tls->opening)
+        keep_ticket(tls);
     return 0;
 }
 
+/* Early data is for the protocol of the session before, or for none where there was none (RFC 8446 section 4.2.10). */
 static bool offers(const struct tls_config *config, const char *alpn)
 {
+    if (!*alpn)
+        return count_alpn(config) == 0;
     for (unsigned i = 0; i < count_alpn(config); i++)
         if (strcmp(config->alpn[i], alpn) == 0)
             return true;
@@ -231,7 +257,7 @@ static void use_ticket(struct tls_layer *tls)
         ticket_clear(ticket);
         return;
     }
-    if (config->early_data && ticket->max_early_data >= 1024 && *ticket->alpn && offers(config, ticket->alpn)) {
+    if (config->early_data && ticket->max_early_data >= 1024 && offers(config, ticket->alpn)) {
         uint64_t most = ticket->max_early_data < TLS_EARLY_MAX ? ticket->max_early_data : TLS_EARLY_MAX;
         opening->early_room = TLS_EARLY_ROOM(most);
     }
@@ -262,6 +288,8 @@ static int set_client(struct tls_layer *tls)
 
 static enum security_types types_of(const struct tls_layer *tls)
 {
+    if (tls->config->any_tls)
+        return SECURITY_ANY_TLS;
     if (!trust_wants_x509(tls->config->trust))
         return SECURITY_RAW_FIRST;
     return tls->is_server ? SECURITY_PEER_X509_SERVER : SECURITY_PEER_X509_CLIENT;

@@ -3,6 +3,7 @@
 #include "layer/tls.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct words {
     int cause, code;
@@ -11,7 +12,6 @@ struct words {
 
 static const struct words alerts[] = {
     {GNUTLS_A_NO_APPLICATION_PROTOCOL, HAWSER_ENOTSPOKEN, "the peer speaks none of the protocols that we offered"},
-    {GNUTLS_A_PROTOCOL_VERSION, HAWSER_ETLS, "the peer does not speak TLS 1.3"},
     {GNUTLS_A_HANDSHAKE_FAILURE, HAWSER_ETLS, "the peer has no TLS parameters in common with us"},
     {GNUTLS_A_CERTIFICATE_REQUIRED, HAWSER_EREFUSED, "the peer wants to see our identity, and we showed none"},
     {GNUTLS_A_BAD_CERTIFICATE, HAWSER_EREFUSED, "the peer does not accept our identity"},
@@ -28,7 +28,6 @@ static const struct words causes[] = {
     {GNUTLS_E_DECRYPTION_FAILED, HAWSER_ETLS, "a record failed its integrity check: it was changed on the way"},
     {GNUTLS_E_ERROR_IN_FINISHED_PACKET, HAWSER_ETLS, "the handshake was changed on the way"},
     {GNUTLS_E_NO_APPLICATION_PROTOCOL, HAWSER_ENOTSPOKEN, "the peer speaks none of our protocols"},
-    {GNUTLS_E_UNSUPPORTED_VERSION_PACKET, HAWSER_ETLS, "the peer does not speak TLS 1.3"},
     {GNUTLS_E_NO_CIPHER_SUITES, HAWSER_ETLS, "the peer has no TLS parameters in common with us"},
     {GNUTLS_E_NO_CERTIFICATE_FOUND, HAWSER_EUNVERIFIED, "the peer showed neither a key nor a certificate"},
     {GNUTLS_E_CERTIFICATE_REQUIRED, HAWSER_EUNVERIFIED, "the peer showed neither a key nor a certificate"},
@@ -46,12 +45,21 @@ static const struct words *find(const struct words *table, size_t count, int cau
     return NULL;
 }
 
+static int fail_version(struct tls_layer *tls)
+{
+    return layer_fail(&tls->layer, -HAWSER_ETLS, "%s",
+                      tls->config->any_tls ? "the peer speaks neither TLS 1.2 nor TLS 1.3"
+                                           : "the peer does not speak TLS 1.3");
+}
+
 static int fail_alert(struct tls_layer *tls)
 {
     gnutls_alert_description_t alert = gnutls_alert_get(tls->session);
     const struct words *words = find(alerts, sizeof alerts / sizeof *alerts, (int)alert);
     const char *name = gnutls_alert_get_name(alert);
 
+    if (alert == GNUTLS_A_PROTOCOL_VERSION)
+        return fail_version(tls);
     if (words)
         return layer_fail(&tls->layer, -words->code, "%s (TLS alert: %s)", words->text, name ? name : "?");
     return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer ended TLS with the alert \"%s\"", name ? name : "?");
@@ -61,14 +69,20 @@ static int fail_end(struct tls_layer *tls)
 {
     if (tls->opening)
         return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer closed the connection during the TLS handshake");
-    return layer_fail(&tls->layer, -ECONNRESET,
+    return layer_fail(&tls->layer, tls->config->any_tls ? -HAWSER_ETRUNCATED : -ECONNRESET,
                       "the peer closed the connection without saying so inside TLS: data may be missing");
+}
+
+/* A handshake or an alert (RFC 8446 section 5.1). */
+static bool is_record(const uint8_t first[5])
+{
+    return (first[0] == 0x15 || first[0] == 0x16) && first[1] == 3;
 }
 
 /* What is no record at all, before anything else was understood, is some other protocol. */
 static bool is_foreign(const struct tls_layer *tls, ssize_t code)
 {
-    return tls->opening && (int)gnutls_handshake_get_last_in(tls->session) < 0 &&
+    return tls->opening && (int)gnutls_handshake_get_last_in(tls->session) < 0 && !is_record(tls->opening->first) &&
            (code == GNUTLS_E_UNEXPECTED_PACKET_LENGTH || code == GNUTLS_E_UNEXPECTED_PACKET ||
             code == GNUTLS_E_RECORD_OVERFLOW || code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ||
             code == GNUTLS_E_TLS_PACKET_DECODING_ERROR);
@@ -88,7 +102,10 @@ int tls_fail(struct tls_layer *tls, ssize_t code)
     gnutls_alert_send_appropriate(tls->session, (int)code);
     tls_flush(tls);
     if (is_foreign(tls, code))
-        return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer does not speak TLS");
+        return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer does not speak TLS%s",
+                          memcmp(tls->opening->first, "HTTP/", 5) == 0 ? ", but plain HTTP" : "");
+    if (code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)
+        return fail_version(tls);
     if (words)
         return layer_fail(&tls->layer, -words->code, "%s", words->text);
     return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer broke the rules of TLS: %s", gnutls_strerror((int)code));

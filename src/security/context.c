@@ -5,17 +5,24 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* TLS 1.3 alone. AES-128-GCM first for its speed, X25519 first since a client sends a share for the first group only. */
-#define PRIORITY                                                                                                       \
-    "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+CHACHA20-POLY1305:+AES-256-GCM:"                          \
-    "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"                                                      \
-    "-CTYPE-ALL:"
+/* AES-128-GCM first for its speed, X25519 first since a client sends a share for the first group only. */
+#define CIPHERS "-CIPHER-ALL:+AES-128-GCM:+CHACHA20-POLY1305:+AES-256-GCM:"
+#define GROUPS "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:"
+
+/* TLS 1.3 alone. */
+#define PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:" CIPHERS GROUPS "-CTYPE-ALL:"
+
+/* Servers and clients as they are: what this system's GnuTLS holds for good enough, but not before TLS 1.2. */
+#define PRIORITY_ANY                                                                                                   \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:" CIPHERS "+AES-128-CBC:+AES-256-CBC:" GROUPS                          \
+    "+GROUP-FFDHE2048:+GROUP-FFDHE3072:-CTYPE-ALL:+CTYPE-X509"
 
 /* Raw public keys are shown where both ends can (RFC 7250); only a certificate can be checked against anchors. */
 static const char *const priorities[] = {
     [SECURITY_RAW_FIRST] = PRIORITY "+CTYPE-SRV-RAWPK:+CTYPE-SRV-X509:+CTYPE-CLI-RAWPK:+CTYPE-CLI-X509",
     [SECURITY_PEER_X509_CLIENT] = PRIORITY "+CTYPE-SRV-X509:+CTYPE-CLI-RAWPK:+CTYPE-CLI-X509",
     [SECURITY_PEER_X509_SERVER] = PRIORITY "+CTYPE-SRV-RAWPK:+CTYPE-SRV-X509:+CTYPE-CLI-X509",
+    [SECURITY_ANY_TLS] = PRIORITY_ANY,
 };
 
 /*

@@ -38,12 +38,13 @@ struct tls_config {
     const char *
         server_name; /* the host name to ask for and to verify; a literal address is verified, not asked for; NULL: none */
     const char *service;      /* what first-use keys and tickets are filed under: "example.org:4433"; NULL: none */
-    const char *alpn[4];      /* offered, in order; NULL-ended. The first is "hawser/1" */
+    const char *alpn[4];      /* offered, in order; NULL-ended; empty: none is offered */
     bool require_alpn;        /* fail unless one of them is agreed */
     bool early_data;          /* offer or accept it */
     bool present_certificate; /* a client shows its identity to any server, not only to a pinned one */
     bool no_tickets;          /* a client neither uses nor keeps one */
-    bool any_tls;             /* TLS 1.2 too, and no raw keys: for bare associations with servers as they are */
+    bool any_tls; /* TLS 1.2 too, and no raw keys: for bare associations with peers as they are. An end that TLS did not
+                     announce is then -HAWSER_ETRUNCATED, since it may be all that the peer has to say. */
 };
 
 /* Whether a client shows its identity; which is settled before it knows whom it talks to, so by the rule, not the peer. */
@@ -98,11 +99,12 @@ void fast_open_remember(hawser_context *context, const char *service, enum fast_
 int identity_credentials(hawser_identity *identity, gnutls_certificate_credentials_t *ret_credentials);
 const uint8_t *identity_spki(const hawser_identity *identity, size_t *ret_size);
 
-/* How GnuTLS is to negotiate: TLS 1.3 alone, and which types of certificates; kept by the context. NULL: no memory. */
+/* How GnuTLS is to negotiate: which versions and types of certificates; kept by the context. NULL: no memory. */
 enum security_types {
-    SECURITY_RAW_FIRST,        /* raw public keys (RFC 7250) where the peer can, X.509 else */
+    SECURITY_RAW_FIRST, /* TLS 1.3 alone, as the next two: raw public keys (RFC 7250) where the peer can, X.509 else */
     SECURITY_PEER_X509_CLIENT, /* a client that needs X.509 from the server, to check it against anchors */
     SECURITY_PEER_X509_SERVER, /* a server that needs it from the client */
+    SECURITY_ANY_TLS,          /* tls_config.any_tls, at either end */
     SECURITY_TYPES,
 };
 gnutls_priority_t security_priority(hawser_context *context, enum security_types types);

@@ -83,7 +83,8 @@ int ticket_label(const struct tls_config *config, char *ret_label, size_t size)
 
     if (!config->service || config->no_tickets)
         return -ENOENT;
-    length = snprintf(ret_label, size, "%s as %s", config->service, shown);
+    /* A ticket of TLS 1.2 is of no use to who speaks TLS 1.3 alone. */
+    length = snprintf(ret_label, size, "%s%s as %s", config->service, config->any_tls ? " bare" : "", shown);
     return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
 }
 

@@ -15,6 +15,10 @@ struct trust {
     char (*keys)[KEY_NAME_SIZE];
 };
 
+/* verify_words.c: what GnuTLS's status of a chain means; wanted: the name that was asked for, NULL: none. */
+void certificate_words(unsigned status, gnutls_x509_crt_t *chain, unsigned count, const char *wanted, bool of_client,
+                       char *text, size_t size);
+
 bool trust_has_key(const struct trust *trust, const char *key_name);
 
 #endif

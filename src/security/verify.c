@@ -121,8 +121,7 @@ static void verify_chain(struct finding *finding, gnutls_x509_crt_t *chain, unsi
         {.type = GNUTLS_DT_DNS_HOSTNAME, .data = (void *)wanted},
     };
     unsigned status = 0;
-    gnutls_datum_t words;
-    char name[256];
+    char name[256], words[200];
 
     if (gnutls_x509_trust_list_verify_crt2(anchors, chain, count, checks, finding->is_server ? 1 : 2, 0, &status,
                                            NULL) < 0) {
@@ -135,11 +134,9 @@ static void verify_chain(struct finding *finding, gnutls_x509_crt_t *chain, unsi
         believe(finding, HAWSER_VERIFICATION_PKI, finding->is_server ? name : wanted);
         return;
     }
-    if (gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &words, 0) < 0)
-        words.data = NULL;
-    object(finding, -HAWSER_EUNVERIFIED, "%s%s%s", words.data ? (char *)words.data : "The certificate is not trusted. ",
-           wanted && !finding->is_server ? "Asked for: " : "", wanted && !finding->is_server ? wanted : "");
-    gnutls_free(words.data);
+    certificate_words(status, chain, count, finding->is_server ? NULL : wanted, finding->is_server, words,
+                      sizeof words);
+    object(finding, -HAWSER_EUNVERIFIED, "%s", words);
 }
 
 static void verify_pki(struct finding *finding)
