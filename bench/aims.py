@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from network import RATE_BITS
-from parts import MESSAGING, words
+from parts import FIRST_CASES, MESSAGING, words
 
 
 @dataclass
@@ -120,6 +120,19 @@ def urgent(r):
     ]
 
 
+def first(r):
+    """An ordinary server is some milliseconds away; without any the processor alone is compared, and shown."""
+    out = []
+    for at in FIRST_CASES:
+        far = not at.endswith(" 0 ms")
+        for peer in ("first_gnutls", "first_openssl"):
+            out.append(Verdict(f"first byte, {at}: to {words(peer)}", 1.05, True,
+                               r.ratios("first-byte", "first_hawser", peer, "process_us", (at, at)), counts=far))
+        out.append(Verdict(f"connect, {at}: to {words('first_loop')}", 1.05, True,
+                           r.ratios("connect", "first_connect", "first_loop", "process_us", (at, at)), counts=far))
+    return out
+
+
 def judge(r):
     out = bulk(r, "1MiB") + bulk(r, "100MiB")
     out += [Verdict(f"100 MiB: rate, to {words(p)}", 1.5, False, r.ratios("100MiB", "hawser", p, "rate"))
@@ -132,4 +145,4 @@ def judge(r):
                 r.ratios("pingpong", "hawser-poll", "gnutls", "p50_us")),
         Verdict("ping-pong: median, to ZeroMQ", 0.5, True, r.ratios("pingpong", "hawser", "zeromq", "p50_us")),
     ]
-    return out + idle(r) + setup(r) + urgent(r) + growth(r) + queue(r)
+    return out + idle(r) + setup(r) + urgent(r) + growth(r) + queue(r) + first(r)

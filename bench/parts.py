@@ -16,7 +16,13 @@ VARIANTS = {
     "nng": ("nng", "tcp", "nng"),
     "nng-tls": ("nng", "tls", "nng TLS"),
     "nanomsg": ("nanomsg", "tcp", "nanomsg"),
+    "first_openssl": ("first_openssl", "", "the shortest OpenSSL client"),
+    "first_gnutls": ("first_gnutls", "", "the shortest GnuTLS client"),
+    "first_hawser": ("first_hawser", "", "hawser, with everything on"),
+    "first_loop": ("first_loop", "", "a getaddrinfo() loop"),
+    "first_connect": ("first_connect", "", "hawser_connect()"),
 }
+FIRST_CASES = [f"{state}, RTT {rtt} ms" for rtt in (0, 20) for state in ("cold", "warm")]
 MESSAGING = ["zeromq", "zeromq-curve", "nng", "nng-tls", "nanomsg"]
 EVERYBODY = ["raw", "gnutls", "hawser"] + MESSAGING
 LARGE_TOO = EVERYBODY[:4] + ["zeromq-lent"] + EVERYBODY[4:]
@@ -39,6 +45,7 @@ class Part:
     same_cpu: bool = False
     seconds: float = 1.0  # times the runner's --seconds; 0: the client's options bound the run
     link: bool = False
+    script: bool = False  # measured by first_byte.py, in namespaces of its own
 
     def jobs(self):
         """(variant, value of the sweep) in no particular order."""
@@ -71,4 +78,8 @@ def all_parts(idle_connections):
              sweep=("--queued", [1, 10, 100, 1000, 10000, 100000])),
         Part("urgent", "An urgent message behind 1 GiB, 100 Mbit/s, 20 ms", ["hawser"], "urgent", "urgent",
              ["--size", "1G"], client=["--count", "40"], seconds=0, link=True),
+        Part("first-byte", "A new process until the first byte of nginx's answer over TLS",
+             ["first_openssl", "first_gnutls", "first_hawser"], "first", "process_us", sweep=("", FIRST_CASES), script=True),
+        Part("connect", "A new process until it is connected", ["first_loop", "first_connect"], "first", "process_us",
+             sweep=("", FIRST_CASES), script=True),
     ]

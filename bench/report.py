@@ -18,6 +18,7 @@ COLUMNS = {
     "idle": [("memory_client", "client B", "{:,.0f}"), ("memory_server", "server B", "{:,.0f}")],
     "setup": [("cpu_us", "CPU us both", "{:,.0f}"), ("rate", "per second", "{:,.0f}"), ("resumed", "resumed", "{:.0%}")],
     "growth": [("cpu_us", "CPU us", "{:.2f}"), ("rate", "echoes/s", "{:,.0f}")],
+    "first": [("process_us", "ms", "{:.2f}"), ("main_us", "from main()", "{:.2f}")],
     "queue": [("cpu_us", "CPU us/msg", "{:.3f}"), ("rate", "messages/s", "{:,.0f}")],
 }
 REFERENCE = "gnutls"
@@ -54,6 +55,21 @@ def part_rows(results, part):
     return rows
 
 
+def first_rows(results, part):
+    """Each case by itself, ours to each of theirs."""
+    ours, theirs = part.variants[-1], part.variants[:-1]
+    rows = [[""] + [c[1] for c in COLUMNS["first"]] + ["hawser to it (min-max)"]]
+    for at in part.sweep[1]:
+        for variant in part.variants:
+            if results.median(part.name, variant, "process_us", at) is None:
+                continue
+            row = [f"{at}: {words(variant)}"]
+            row += [form.format(results.median(part.name, variant, m, at) / 1000) for m, _, form in COLUMNS["first"]]
+            rows.append(row + [spread(results.ratios(part.name, ours, variant, "process_us", (at, at)))
+                               if variant in theirs else ""])
+    return rows
+
+
 def urgent_text(results):
     runs = results.values("urgent", "hawser", "urgent").values()
     delays = sorted(d for run in runs for d, _ in run)
@@ -66,7 +82,7 @@ def part_text(results, part):
     head = f"{part.title} [{part.name}]\n"
     if part.link:
         return head + urgent_text(results)
-    rows = part_rows(results, part)
+    rows = first_rows(results, part) if part.script else part_rows(results, part)
     return head + (table(rows) if len(rows) > 1 else "  not measured")
 
 
@@ -129,6 +145,8 @@ def plots(results, parts, directory):
     """Writes one SVG per part that has figures; answers their names."""
     done = []
     for part in parts:
+        if part.script:
+            continue  # bars of milliseconds beside each other say less than the table
         name = part.name + ".svg"
         draw = plot_urgent if part.link else plot_sweep if part.sweep else plot_bars
         if draw(results, part, os.path.join(directory, name)):

@@ -62,6 +62,8 @@ def program(options, name):
     if name == "hawser":
         path = options.hawser or os.path.join(BUILD, "hawser")
         return None if options.no_hawser or not os.path.exists(path) else [os.path.abspath(path), "bench"]
+    if name in ("first_hawser", "first_connect") and options.no_hawser:
+        return None
     path = os.path.join(BUILD, "bench", name)
     return [path] if os.path.exists(path) else None
 
@@ -158,13 +160,35 @@ class Runner:
 
     def round(self, parts, number):
         for part in parts:
-            if part.link:
+            if part.link or part.script:
                 continue
             jobs = part.jobs()
             random.shuffle(jobs)
             for variant, at in jobs:
                 progress(f"round {number} {part.name} {variant} {'' if at is None else at}")
                 self.one(part, variant, at, number)
+        progress("")
+
+    def by_script(self, parts):
+        """What needs hosts of its own: first_byte.py measures it, in rounds as here."""
+        command = [sys.executable, os.path.join(HERE, "first_byte.py"), "--json", "--build", BUILD, "--rounds",
+                   str(self.options.rounds)]
+        for part in parts:
+            command += ["--only", part.name]
+            progress(part.name)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            self.failures.append(f"first_byte.py: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+            return
+        told = json.loads(done.stdout.splitlines()[-1])
+        self.failures += [f"first_byte.py: {failure}" for failure in told["failures"]]
+        wanted = {v for part in parts for v in part.variants}
+        for run in told["runs"]:
+            variant, at = "first_" + run["program"], f"{'warm' if run['warm'] else 'cold'}, RTT {run['rtt_ms']} ms"
+            if variant in wanted:
+                self.results.add(run["part"], run["round"], variant, at,
+                                 {"process_us": run["process"], "main_us": run["main"], "resumed": run["resumed"]})
+                self.raw.append(run)
         progress("")
 
     def over_link(self, part):
@@ -216,6 +240,8 @@ def measure(options, parts):
         for part in parts:
             if part.link:
                 runner.over_link(part)
+        if any(p.script and p.variants for p in parts):
+            runner.by_script([p for p in parts if p.script and p.variants])
     return runner
 
 

@@ -8,6 +8,7 @@
  *     rule NAME ID ab|ba|both [family=4|6] [proto=tcp|udp|icmp] [src=A] [dst=A] [addr=A] [sport=N] [dport=N] [port=N]
  *          [syn] [synack] [data] [mptcp] [first=N] pass|drop|rst|strip-mptcp
  *     unrule NAME ID                  hits NAME ID
+ *     wait NAME ID HITS               (answers when the rule met that many packets)
  *     cut NAME                        uncut NAME            (packets vanish, and nobody is told)
  *     carrier NAME ab|ba|both 0|1     (the cable of the left, right or both devices; both hosts' kernels are told)
  *     capture NAME FILE               capture-end NAME      (everything that hosts sent into it)
@@ -27,6 +28,8 @@ enum { WORDS = 24 };
 
 struct link *links[LINKS];
 static bool draining;
+static const struct rule *awaited; /* until it has that many hits */
+static uint64_t awaited_hits;
 
 static void answer(const char *error)
 {
@@ -252,14 +255,23 @@ static bool link_command(struct link *link, char **words, int count, const char 
     } else if (strcmp(name, "hits") == 0 && (rule = find_rule(link, words[2]))) {
         printf("{\"ok\":true,\"hits\":%" PRIu64 "}\n", rule->hits);
         return true;
+    } else if (strcmp(name, "wait") == 0 && count == 4 && (rule = find_rule(link, words[2]))) {
+        awaited = rule;
+        awaited_hits = strtoull(words[3], NULL, 10);
+        command_answer_waits();
+        return true;
     } else {
         *ret_error = "no such command";
     }
     return false;
 }
 
-void command_answer_drains(void)
+void command_answer_waits(void)
 {
+    if (awaited && awaited->hits >= awaited_hits) {
+        awaited = NULL;
+        answer(NULL);
+    }
     if (!draining)
         return;
     for (int i = 0; i < LINKS; i++)

@@ -5,6 +5,7 @@ A test is a function that takes a Lab; start(tests...) runs them in namespaces o
 that cannot be. Everything that is changed at run time is a command that is answered once it is in force: no sleeps.
 """
 
+import ctypes
 import json
 import os
 import shutil
@@ -13,17 +14,18 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "interop"))
 from harness import DEADLINE, SKIPPED, Failure, Process, World, check, run, skip  # noqa: E402 the path is ours
 
-__all__ = ["Failure", "Lab", "check", "skip", "start"]
 INSIDE = "HAWSER_LAB_INSIDE"
 EMULATOR = os.environ.get("HAWSER_LAB_LINK", os.path.join(HERE, "..", "..", "build", "tests", "lab", "lab-link"))
 CLIENT = os.environ.get("HAWSER_LAB_CLIENT", os.path.join(HERE, "..", "..", "build", "tests", "lab", "lab-client"))
 RTT_MS = 40.0
 STAGGER_MS = 250.0  # Connection Attempt Delay
+PATH_MS = 500.0  # the head start of a path
 RESOLUTION_MS = 50.0  # Resolution Delay
 MARGIN_MS = 80.0  # for the processes and the emulator, on a machine with others
 STALL_MS = 10.0  # a machine that is later than this explains a bound that was missed
@@ -172,6 +174,10 @@ class Link:
     def hits(self, ident):
         return self.command("hits", ident)["hits"]
 
+    def wait_hit(self, ident, hits=1):
+        """Waits until the rule met that many packets."""
+        self.command("wait", ident, hits)
+
     def cut(self):
         self.command("cut")
 
@@ -228,9 +234,20 @@ class Host:
 
     def hawser(self, *arguments, state=None):
         """A run of the tool to its end: its exit code and its events. Without state it remembers nothing."""
-        process = self.command(self.lab.tool, *arguments, state=state or tempfile.mkdtemp(dir=self.lab.directory))
+        process = self.command(self.lab.tool, *arguments, state=state or self.lab.fresh())
         process.wait()
         return Run(process)
+
+
+def join_host(host):
+    """Puts this thread into the host's namespaces, for good: what it starts needs not enter them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptors = [os.open(f"/proc/{host.holder.pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("net", "mnt")]
+    libc.unshare(0x200)  # CLONE_FS: other threads of ours stay where they are
+    for fd in descriptors:
+        if libc.setns(fd, 0) < 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        os.close(fd)
 
 
 class Run:
@@ -366,6 +383,21 @@ class Lab(World):
         return found
 
     # ------------------------------------------------------------------------------------------------------------ time
+
+    def fresh(self):
+        """An empty directory, to remember nothing from."""
+        return tempfile.mkdtemp(dir=self.directory)
+
+    def write_policy(self, text):
+        """The user's policy file (docs/policy.md)."""
+        os.makedirs(self.path("config", "hawser"), exist_ok=True)
+        with open(self.path("config", "hawser", "policy.conf"), "w", encoding="ascii") as policy:
+            policy.write(text)
+
+    @staticmethod
+    def now_ms():
+        """On the clock of reports and captures."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) * 1000
 
     def stall_ms(self):
         return self.emulator.ask("stall")["worst_us"] / 1000

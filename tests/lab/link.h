@@ -94,7 +94,7 @@ int capture_close(struct link *link);
 
 /* Runs one line of commands, and puts its answer, one JSON object, to stdout. */
 void command(char *line);
-void command_answer_drains(void); /* to who waits for links to be empty */
+void command_answer_waits(void); /* to who waits for packets, or for their end */
 
 extern struct link *links[LINKS];
 

@@ -20,7 +20,7 @@ static void move_packets(void)
         link_take(links[i], now);
         link_advance(links[i], now); /* without delay it arrives at once */
     }
-    command_answer_drains();
+    command_answer_waits();
     fflush(stdout);
 }
 

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""broken_networks.py [--runs N] [--write]: connect times of the tool and of curl in the same broken networks, as the
+table of docs/broken-networks.md (--write puts it there). HAWSER and HAWSER_LAB_LINK name the programs; default: build/."""
+
+import os
+import re
+import subprocess
+import sys
+from statistics import median
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
+import lab  # noqa: E402 the path is ours
+from scenarios import SCENARIOS, curl_ms, hawser_ms, words  # noqa: E402
+
+PAGE = os.path.join(ROOT, "docs", "broken-networks.md")
+BEGIN, END = "<!-- table: bench/broken_networks.py --write -->\n", "<!-- end -->\n"
+
+
+def option(name, otherwise):
+    return int(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else otherwise
+
+
+def cell(runs):
+    times = [ms for ms, _ in runs if ms is not None]
+    if not times:
+        reason = re.sub(r"^curl: \(\d+\) ", "", runs[0][1])
+        return f"fails: {reason}"
+    failed = f", {len(runs) - len(times)} of {len(runs)} failed" if len(times) < len(runs) else ""
+    return f"{median(times):.0f} ms ({min(times):.0f}–{max(times):.0f}{failed})"
+
+
+def measure(world, scenario, count):
+    """(ours, theirs), alternating; a pair during which the machine stalled is taken again, and counted."""
+    world.two_hosts()
+    scenario(world)
+    ours, theirs, again = [], [], 0
+    while len(ours) < count:
+        world.stall_ms()
+        pair = hawser_ms(world), curl_ms(world)
+        if world.stall_ms() > lab.STALL_MS and again < 4 * count:
+            again += 1
+            continue
+        ours.append(pair[0])
+        theirs.append(pair[1])
+    return ours, theirs, again
+
+
+def main():
+    if not os.environ.get(lab.INSIDE):
+        lab.enter()
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    count, again = option("--runs", 7), 0
+    rows = ["| broken | hawser | curl |", "|---|---|---|"]
+    for scenario in SCENARIOS:
+        world = lab.Lab()
+        try:
+            ours, theirs, stalled = measure(world, scenario, count)
+            again += stalled
+            rows.append(f"| {words(scenario)} | {cell(ours)} | {cell(theirs)} |")
+            print(rows[-1], flush=True)
+        finally:
+            world.close()
+    version = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    rows.append("")
+    rows.append(f"Median of {count} (least–greatest), round trip {lab.RTT_MS:.0f} ms, curl {version}; {again} pairs were "
+                "repeated because the machine stalled meanwhile.")
+    if "--write" in sys.argv:
+        with open(PAGE, encoding="utf-8") as file:
+            head, rest = file.read().split(BEGIN)
+        with open(PAGE, "w", encoding="utf-8") as file:
+            file.write(head + BEGIN + "\n".join(rows) + "\n" + END + rest.split(END)[1])
+    print(rows[-1])
+
+
+if __name__ == "__main__":
+    main()

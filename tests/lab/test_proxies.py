@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Proxies that refuse, hang, or answer for a peer that they cannot reach (S4.18, S4.24, S4.27)."""
+
+from lab import MARGIN_MS, RTT_MS, STAGGER_MS, check, start
+
+NAME = "www.lab.example"
+LINE_MS = 2 * RTT_MS
+SOCKS_MS, CONNECT_MS = 3 * RTT_MS, 2 * RTT_MS  # TCP's round trip and the proxy's own
+
+
+def world(lab, kind):
+    link = lab.two_hosts()
+    lab.host_name(v4=[1])
+    lab.serve_all(numbers=(1,))
+    lab.serve(lab.V4.format(3), 1080, kind=kind)
+    return link, lab.V4.format(3)
+
+
+def probe(lab, *options, timeout="8s"):
+    return lab.client.hawser("probe", "--json", "--bare", "--tls", "--timeout", timeout, *options, f"{NAME}:443")
+
+
+def ended_ms(run):
+    return (max(a["end_us"] for a in run.attempts) - min(a["start_us"] for a in run.attempts)) / 1000
+
+
+def refused(lab, url, bound_ms, layer):
+    """Demanded: it fails when the proxy has refused, and says so."""
+    _, proxy = world(lab, "refuse-proxy")
+
+    def attempt():
+        run = probe(lab, "--proxy", url.format(proxy))
+        check(run.code == 3, f"exit code {run.code}\n{run.text}")
+        return run
+
+    run = lab.within(attempt, bound_ms + MARGIN_MS, ended_ms)
+    failed = [a for a in run.attempts if a["outcome"] == "failed"]
+    check(failed and failed[0]["layer"] == layer and failed[0]["reached"] == "tcp", run.text)
+    words = failed[0]["reason"].lower()
+    check("proxy" in words or "not allowed" in words or "403" in words, failed)
+
+
+def socks5_refuses(lab):
+    refused(lab, "socks5://{}:1080", SOCKS_MS, "socks5")
+
+
+def http_connect_refuses(lab):
+    refused(lab, "http://{}:1080", CONNECT_MS, "http-connect")
+
+
+def preferred_proxy_refuses(lab):
+    """Preferred: the direct way starts when the proxy has refused, at once."""
+    _, proxy = world(lab, "refuse-proxy")
+
+    def attempt():
+        run = probe(lab, "--prefer", f"proxy=socks5://{proxy}:1080")
+        check(run.code == 0, run.text)
+        return run
+
+    run = lab.within(attempt, SOCKS_MS + LINE_MS + MARGIN_MS)
+    check(run.winner()["stack"] == "tls/tcp", run.text)
+
+
+def preferred_proxy_hangs(lab):
+    """A captive proxy that accepts TCP and says nothing loses against the direct way (S4.27)."""
+    _, proxy = world(lab, "silent")
+
+    def attempt():
+        run = probe(lab, "--prefer", f"proxy=http://{proxy}:1080")
+        check(run.code == 0, run.text)
+        return run
+
+    run = lab.within(attempt, RTT_MS + STAGGER_MS + LINE_MS + MARGIN_MS)
+    check(run.winner()["stack"] == "tls/tcp", run.text)
+    lost = [a for a in run.attempts if "http-connect" in a["stack"]]
+    check(lost and lost[0]["outcome"] == "lost" and lost[0]["reached"] == "tcp", run.text)
+    lab.connections()
+
+
+def proxy_that_works(lab):
+    """Demanded: everything goes through it, and nothing goes past it."""
+    link, proxy = world(lab, "connect")
+
+    def attempt():
+        with link.capture() as capture:
+            run = probe(lab, "--proxy", f"http://{proxy}:1080")
+        check(run.code == 0, run.text)
+        run.past = [p for p in capture.packets if p.protocol == "tcp" and proxy not in (p.source, p.destination)]
+        return run
+
+    run = lab.within(attempt, CONNECT_MS + LINE_MS + MARGIN_MS)
+    check(run.established["stack"] == "tls/http-connect/tcp" and not run.past, f"{run.past}\n{run.text}")
+
+
+def proxy_of_the_policy(lab):
+    """S4.22, S4.24: the policy file alone puts a proxy on the way, and the counters say that it did."""
+    _, proxy = world(lab, "connect")
+    lab.write_policy(f"proxy http://{proxy}:1080 require\n")
+    state = lab.fresh()
+    run = lab.client.hawser("probe", "--json", "--bare", "--tls", f"{NAME}:443", state=state)
+    check(run.code == 0 and run.established["stack"] == "tls/http-connect/tcp", run.text)
+    stats = lab.client.hawser("stats", "--json", state=state).event("stats")
+    check(stats["stack_by_policy"] == 1 and stats["stack_by_program"] == 0, stats)
+
+
+if __name__ == "__main__":
+    start(socks5_refuses, http_connect_refuses, preferred_proxy_refuses, preferred_proxy_hangs, proxy_that_works,
+          proxy_of_the_policy)
