@@ -23,7 +23,8 @@ typedef struct hawser_resolved {
     unsigned rank;       /* in which order to try: by priority, SRV weights drawn; equal ones are equally good */
     const char *alpn;    /* SVCB: "h2,h3"; "" not said */
     bool no_default_alpn;
-    bool hint;          /* of an SVCB record, while the host's own addresses are not known */
+    bool hint;          /* of an SVCB record, while the host's own addresses are not known;
+                          * one that comes true is not told again */
     const char *dnssec; /* "secure", "insecure", "" when it came from no DNS */
     int64_t ttl_us;     /* how long it may be used; INT64_MAX: for ever */
     const char *record; /* with options.record: its data, "3 1 1 8a5f..."; else "" */

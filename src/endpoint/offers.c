@@ -7,8 +7,9 @@
 #include <sys/random.h>
 
 #include "endpoint/resolution.h"
+#include "endpoint/service.h"
 
-enum { RECORDS_MAX = OFFERS_MAX - 1 };
+enum { RECORDS_MAX = OFFERS_MAX - 1, INSTANCES_MAX = 8 };
 
 /* Chance that spreads clients over servers; nobody gains by guessing it. */
 static unsigned draw(unsigned below)
@@ -56,22 +57,21 @@ struct svcb_set {
  * record makes all of them void. */
 static int read_svcb_set(const struct question *question, struct svcb_set *set, unsigned *ret_seen)
 {
-    struct dns_message message;
     struct dns_record record;
-    int r = dns_message_open(&message, question->packet, question->size);
+    struct reader reader;
     bool alias = false;
+    int r;
 
     *set = (struct svcb_set){.ttl = INT32_MAX};
     *ret_seen = 0;
-    while (r >= 0 && (r = dns_message_next(&message, &record)) > 0) {
+    reader_init(&reader, question);
+    while ((r = reader_next(&reader, &record)) > 0) {
         struct dns_svcb svcb;
 
-        if (record.section != DNS_ANSWER)
-            continue;
         set->ttl = lower_ttl(set->ttl, record.ttl);
-        if (record.type != question->type || record.class != DNS_IN)
+        if (!reader_is_answer(&reader, &record))
             continue;
-        if ((r = dns_svcb_read(&message, &record, &svcb)) < 0)
+        if ((r = dns_svcb_read(&reader.message, &record, &svcb)) < 0)
             break;
         ++*ret_seen;
         if (svcb.priority == 0 && !alias) {
@@ -227,25 +227,26 @@ struct srv_set {
     uint32_t ttl;
 };
 
-static int read_srv_set(const struct question *question, struct srv_set *set)
+/* The SRV records of a name; of the link they may have come along with another answer. */
+static int read_srv_set(const struct question *question, const struct dns_name *name, struct srv_set *set)
 {
-    struct dns_message message;
     struct dns_record record;
-    int r = dns_message_open(&message, question->packet, question->size);
+    struct reader reader;
+    int r;
 
     *set = (struct srv_set){.ttl = INT32_MAX};
-    while (r >= 0 && (r = dns_message_next(&message, &record)) > 0) {
-        if (record.section != DNS_ANSWER)
+    reader_init(&reader, question);
+    while ((r = reader_next(&reader, &record)) > 0 && set->count < RECORDS_MAX) {
+        if (question->multicast && !dns_name_equal(&record.name, name))
             continue;
         set->ttl = lower_ttl(set->ttl, record.ttl);
-        if (record.type != DNS_SRV || (record.class & ~(unsigned)DNS_CACHE_FLUSH) != DNS_IN ||
-            set->count == RECORDS_MAX)
+        if (record.type != DNS_SRV)
             continue;
-        if ((r = dns_srv_read(&message, &record, &set->list[set->count])) < 0)
-            break;
+        if (dns_srv_read(&reader.message, &record, &set->list[set->count]) < 0)
+            return -EBADMSG;
         set->count++;
     }
-    return r;
+    return r < 0 ? r : 0;
 }
 
 /*
@@ -299,12 +300,24 @@ static void add_srv_offer(struct resolution *resolution, const struct srv_set *s
     addresses_init(&resolution->offers[resolution->offer_count++].hints, 0);
 }
 
+static void add_srv_offers(struct resolution *resolution, struct srv_set *set, const struct question *question)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        unsigned next = draw_srv(set, i);
+        struct dns_srv held = set->list[i];
+
+        set->list[i] = set->list[next];
+        set->list[next] = held;
+        add_srv_offer(resolution, set, i, question);
+    }
+}
+
 int offers_take_srv(struct resolution *resolution, struct question *question, char *result, size_t size)
 {
     unsigned from = resolution->target_count, offers = resolution->offer_count;
     struct srv_set set;
 
-    if (read_srv_set(question, &set) < 0) {
+    if (read_srv_set(question, &question->name, &set) < 0) {
         snprintf(result, size, "the SRV records are malformed");
         raise_verdict(resolution, UNREADABLE, result);
         return -EBADMSG;
@@ -313,14 +326,7 @@ int offers_take_srv(struct resolution *resolution, struct question *question, ch
         snprintf(result, size, "there is no service %s", question->text);
         return -HAWSER_ERESOLVE;
     }
-    for (unsigned i = 0; i < set.count; i++) {
-        unsigned next = draw_srv(&set, i);
-        struct dns_srv held = set.list[i];
-
-        set.list[i] = set.list[next];
-        set.list[next] = held;
-        add_srv_offer(resolution, &set, i, question);
-    }
+    add_srv_offers(resolution, &set, question);
     if (resolution->offer_count == offers && set.count == 1 && dns_name_is_root(&set.list[0].target)) {
         snprintf(result, size, "the service %s is not offered, says its domain", question->text);
         raise_verdict(resolution, NOT_OFFERED, "");
@@ -333,13 +339,66 @@ int offers_take_srv(struct resolution *resolution, struct question *question, ch
     }
     print_offers(resolution, offers, set.ttl, result, size);
     raise_verdict(resolution, NO_ADDRESSES, "");
+    targets_take_additional(resolution, question);
     ask_new_targets(resolution, from);
     return 0;
 }
 
+/* ---------------------------------------------------------------------------------------------------------- instances */
+
+struct instances {
+    struct dns_name list[INSTANCES_MAX];
+    unsigned count;
+};
+
+static void read_instances(const struct question *question, struct instances *instances)
+{
+    struct dns_record record;
+    struct reader reader;
+
+    instances->count = 0;
+    reader_init(&reader, question);
+    while (reader_next(&reader, &record) > 0 && instances->count < INSTANCES_MAX) {
+        struct dns_name *name = &instances->list[instances->count];
+        size_t at = 0;
+        bool known = false;
+
+        if (!reader_is_answer(&reader, &record) || dns_record_name(&reader.message, &record, &at, name) < 0)
+            continue;
+        for (unsigned i = 0; i < instances->count; i++)
+            known |= dns_name_equal(name, &instances->list[i]);
+        instances->count += !known;
+    }
+}
+
+/* Any instance will do for who names the service alone. What came along with the answer is not asked for again. */
 int offers_take_instances(struct resolution *resolution, struct question *question, char *result, size_t size)
 {
-    (void)resolution, (void)question;
-    snprintf(result, size, "not browsed");
-    return -HAWSER_ERESOLVE;
+    unsigned from = resolution->target_count, usable = 0;
+    struct instances instances;
+    size_t length = 0;
+
+    read_instances(question, &instances);
+    for (unsigned i = 0; i < instances.count; i++) {
+        char text[HOST_SIZE];
+        struct srv_set set;
+
+        if (service_from_dns(&instances.list[i], text) || !name_is_local(text))
+            continue;
+        usable++;
+        if (length + 1 < size)
+            length += (size_t)snprintf(result + length, size - length, "%s%s", length ? "; " : "", text);
+        if (read_srv_set(question, &instances.list[i], &set) == 0 && set.count > 0)
+            add_srv_offers(resolution, &set, question);
+        else
+            question_new(resolution, QUESTION_SRV, 0, &instances.list[i], text, DNS_SRV);
+    }
+    if (usable == 0) {
+        snprintf(result, size, "no instance of %s has a name that can be used", question->text);
+        raise_verdict(resolution, UNREADABLE, result);
+        return -EBADMSG;
+    }
+    targets_take_additional(resolution, question);
+    ask_new_targets(resolution, from);
+    return 0;
 }

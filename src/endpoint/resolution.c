@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "endpoint/resolution.h"
+#include "endpoint/service.h"
 
 /* When nothing was answered by then, the system's own resolver is asked beside: at most this late. */
 #define SYSTEM_AFTER_US 2000000
@@ -27,7 +28,9 @@ static void question_free(struct question *question)
     list_remove(&question->link);
     resolver_forget(question->query);
     system_lookup_forget(question->system);
-    free(question->packet);
+    mdns_forget(&question->mdns);
+    loop_timer_clear(question->resolution->context, &question->patience);
+    replies_free(question);
     free(question);
 }
 
@@ -68,11 +71,7 @@ static void dns_answered(void *user, const struct resolver_answer *answer)
         copy_words(question->why, sizeof question->why, answer->why);
     if (answer->packet && answer->dnssec != DNSSEC_BOGUS) {
         question->code = answer->size > 3 ? answer->packet[3] & 0x0f : -EBADMSG;
-        question->packet = malloc(answer->size);
-        question->size = answer->size;
-        if (question->packet)
-            memcpy(question->packet, answer->packet, answer->size);
-        else
+        if (reply_add(question, answer->packet, answer->size, 0) < 0)
             question->code = -ENOMEM;
     }
     if (question->code == DNS_NOERROR || question->code == DNS_NXDOMAIN)
@@ -87,6 +86,14 @@ static void put(struct question *question)
     char text[DNS_NAME_TEXT], reason[sizeof question->why];
     int r;
 
+    if (name_is_local(question->text)) {
+        resolution->multicast = true;
+        if ((r = multicast_put(question)) < 0) {
+            question->code = r;
+            question_answered(question);
+        }
+        return;
+    }
     if (resolver_prepare(resolution->resolver, resolution->config.prove, &conf, reason, sizeof reason) < 0) {
         fail_question(question, "%s", reason);
         return;
@@ -113,6 +120,8 @@ struct question *question_new(struct resolution *resolution, enum question_kind 
     question->type = type;
     question->start = loop_now(resolution->context);
     snprintf(question->text, sizeof question->text, "%s", text);
+    list_init(&question->mdns.link);
+    loop_timer_init(&question->patience, multicast_patience_over);
     list_append(&resolution->questions, &question->link);
     if (resolution->over) {
         question->code = -ETIMEDOUT;
@@ -133,6 +142,7 @@ void questions_give_up(struct resolution *resolution)
             continue;
         resolver_forget(question->query);
         system_lookup_forget(question->system);
+        mdns_forget(&question->mdns);
         question->system = NULL;
         question->code = -ETIMEDOUT;
         question_answered(question);
@@ -169,7 +179,7 @@ static void ask_service(struct resolution *resolution, const char *host)
     char label[DNS_LABEL_SIZE + 2], text[DNS_LABEL_SIZE + HOST_SIZE + 16];
 
     resolution->service_known = true;
-    if (!(resolution->bits_wanted & BIT_SERVICE) || dns_name_parse(host, &name) < 0)
+    if (!(resolution->bits_wanted & BIT_SERVICE) || name_is_local(host) || dns_name_parse(host, &name) < 0)
         return;
     snprintf(text, sizeof text, "%s", host);
     if (!bare) {
@@ -213,6 +223,8 @@ static void ask_instance(struct resolution *resolution)
     resolution->service_known = true;
     if (dns_name_parse(service, &name) < 0)
         raise_verdict(resolution, UNREADABLE, "its name is too long for DNS");
+    else if (name_is_local(service) && !service_has_instance(service))
+        question_new(resolution, QUESTION_INSTANCES, 0, &name, service, DNS_PTR);
     else
         question_new(resolution, QUESTION_SRV, 0, &name, service, DNS_SRV);
 }
@@ -222,7 +234,8 @@ static void ask_system(struct resolution *resolution)
     struct question *question;
 
     resolution->system_asked = true;
-    if (!loop_has_worker(resolution->context) || resolution->endpoint.kind != ENDPOINT_HOST)
+    if (!loop_has_worker(resolution->context) || resolution->endpoint.kind != ENDPOINT_HOST ||
+        resolver_is_strict(resolution->resolver))
         return;
     question = question_new(resolution, QUESTION_SYSTEM, 0, NULL, resolution->endpoint.host, 0);
     if (!question || question->answered)
@@ -279,7 +292,8 @@ static int whole_reason(const struct resolution *resolution, char *text, size_t 
     }
     switch (resolution->verdict) {
     case NO_SUCH_NAME:
-        snprintf(text, size, "there is no %s %s", what, name);
+        snprintf(text, size, resolution->multicast ? "nobody on the link answers for the %s %s" : "there is no %s %s",
+                 what, name);
         break;
     case NO_ADDRESSES:
         if (service)
@@ -447,7 +461,6 @@ static void tell_all(struct loop_deferred *deferred)
         if (!question)
             return; /* the deadline tries again */
         question->answered = true;
-        question->code = -EREMOTEIO;
     }
     while ((question = next_answered(resolution)))
         if (!tell(resolution, question))

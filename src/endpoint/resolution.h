@@ -9,6 +9,7 @@
 
 #include "endpoint/addresses.h"
 #include "endpoint/dns_data.h"
+#include "endpoint/mdns.h"
 #include "endpoint/resolve.h"
 #include "endpoint/resolver.h"
 
@@ -20,6 +21,7 @@ enum {
     BIT_SERVICE = 1,
     BIT_V6 = 2,
     BIT_V4 = 4,
+    REPLIES_MAX = 16, /* from the link */
 };
 enum family { V6, V4, FAMILIES };
 
@@ -57,6 +59,13 @@ enum question_kind {
 
 struct system_lookup;
 
+struct reply {
+    struct reply *next;
+    unsigned interface; /* number, of multicast DNS */
+    size_t size;
+    uint8_t packet[];
+};
+
 struct question {
     struct list link;
     struct resolution *resolution;
@@ -67,11 +76,14 @@ struct question {
     int64_t start;
     struct resolver_query *query; /* NULL: not asked of DNS */
     struct system_lookup *system;
+    bool multicast; /* asked of the link: */
+    struct mdns_query mdns;
+    struct loop_timer patience;
+    int64_t patience_due;
     /* The answer, once `answered`: */
     bool answered;
     int code; /* of DNS, or negative */
-    uint8_t *packet;
-    size_t size;
+    struct reply *replies;
     enum dnssec dnssec;
     char why[200];              /* what else is to be said of a failure */
     struct addresses addresses; /* SYSTEM */
@@ -111,7 +123,8 @@ struct resolution {
     enum verdict verdict;
     char why[200];
     bool any_answer, system_asked;
-    bool over; /* the deadline came */
+    bool multicast; /* some question was asked of the link */
+    bool over;      /* the deadline came */
     bool telling, cancelled;
     void *collector; /* resolve()'s */
 };
@@ -123,11 +136,35 @@ struct question *question_new(struct resolution *resolution, enum question_kind 
 void question_answered(struct question *question);     /* it is to be told: soon, by dispatch */
 void questions_give_up(struct resolution *resolution); /* those that are not answered are, as too late */
 
+/* replies.c */
+int reply_add(struct question *question, const uint8_t *packet, size_t size, unsigned interface);
+void replies_free(struct question *question);
+/* Goes through the records of all replies, of the sections that count. */
+struct reader {
+    const struct question *question;
+    const struct reply *next;
+    bool open;
+    struct dns_message message; /* of the record that was read last */
+    unsigned interface;
+};
+void reader_init(struct reader *reader, const struct question *question);
+int reader_next(struct reader *reader, struct dns_record *ret_record);               /* 1, 0, -EBADMSG */
+bool reader_is_answer(const struct reader *reader, const struct dns_record *record); /* to this very question */
+
+/* multicast.c */
+bool name_is_local(const char *name); /* of a checked name: below .local */
+int multicast_put(struct question *question);
+void multicast_patience_over(struct loop_timer *timer, int64_t now); /* what the question's timer does */
+/* One family of a target is known: the other has little time left. */
+void multicast_hurry_sibling(struct resolution *resolution, unsigned target);
+
 /* targets.c: what the answers say */
 /* The number of the host's target, made when there is none; its addresses are asked for. Negative: too many. */
 int target_of(struct resolution *resolution, const char *host);
 bool target_known_here(struct resolution *resolution, const char *host); /* hosts(5), localhost */
 void target_ask(struct resolution *resolution, unsigned target);
+/* Takes over addresses of targets that came along with something else, from the link. */
+void targets_take_additional(struct resolution *resolution, const struct question *question);
 void raise_verdict(struct resolution *resolution, enum verdict verdict, const char *why);
 /* Takes over what the question's answer says; result: words for the report. 0, or the question's code. */
 int question_take(struct resolution *resolution, struct question *question, char *result, size_t size);

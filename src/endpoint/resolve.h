@@ -27,7 +27,7 @@ struct found {
     unsigned rank; /* for the race: SVCB's priority; of SRV records their place after weights were drawn; else 0 */
     char alpn[RESOLVE_ALPN][RESOLVE_ALPN_SIZE]; /* SVCB: "" ended; none: not said */
     bool no_default_alpn;
-    bool hint; /* of an SVCB hint: gone when A or AAAA of the target say otherwise */
+    bool hint; /* of an SVCB hint: gone when A or AAAA of the target say otherwise, not told again when they agree */
     enum dnssec dnssec;
     int64_t expires; /* hawser_now()'s clock: when the records' time to live is over; INT64_MAX: never */
 };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "endpoint/dns_message.h"
+#include "endpoint/mdns.h"
 #include "endpoint/unbound_loop.h"
 
 #define HOSTS_FILE "/etc/hosts"
@@ -46,6 +47,7 @@ struct resolver {
     struct list strays;
     struct loop_timer stray_timer;
     struct list users;
+    struct mdns *mdns; /* NULL: not needed yet */
 };
 
 /* libunbound sets up state of the whole process (its log, its hash seed) with each context, without a lock of its own. */
@@ -114,6 +116,7 @@ static void resolver_free(void *value)
         user->end(user);
     }
     drop_unbound(resolver);
+    mdns_free(resolver->mdns);
     free(resolver->hosts);
     free(resolver->resolv_conf);
     free(resolver->nsswitch);
@@ -183,6 +186,14 @@ int (*resolver_system(const struct resolver *resolver))(const char *, const char
     return resolver->system;
 }
 
+int resolver_mdns(struct resolver *resolver, struct mdns **ret_mdns)
+{
+    int r = resolver->mdns ? 0 : mdns_new(resolver->context, &resolver->mdns);
+
+    *ret_mdns = resolver->mdns;
+    return r;
+}
+
 static const char *resolv_conf_file(const struct resolver *resolver)
 {
     return resolver->resolv_conf ? resolver->resolv_conf : RESOLV_CONF_FILE;
@@ -192,6 +203,13 @@ static const char *resolv_conf_file(const struct resolver *resolver)
 static const char *named_anchors(const struct resolver *resolver)
 {
     return resolver->trust_anchors ? resolver->trust_anchors : loop_trust_anchors(resolver->context);
+}
+
+bool resolver_is_strict(const struct resolver *resolver)
+{
+    const char *named = named_anchors(resolver);
+
+    return named && *named;
 }
 
 hawser_context *resolver_context(const struct resolver *resolver)
@@ -303,7 +321,11 @@ int resolver_prepare(struct resolver *resolver, bool prove, const struct resolv_
         return r;
     }
     if (!resolver->unbound[side] && (r = make_unbound(resolver, side)) < 0) {
-        snprintf(reason, size, "the resolver cannot be set up: %s", hawser_strerror(r));
+        if (r == -EIO && side == PROVING)
+            snprintf(reason, size, "the trust anchors in %s cannot be used: they are to be DS or DNSKEY records",
+                     named ? named : SYSTEM_ANCHORS);
+        else
+            snprintf(reason, size, "the resolver cannot be set up: %s", hawser_strerror(r));
         return r;
     }
     *ret_conf = &resolver->conf;

@@ -27,7 +27,11 @@ const char *resolver_hosts_file(const struct resolver *resolver);
 const char *resolver_nsswitch_file(const struct resolver *resolver);
 int (*resolver_system(const struct resolver *resolver))(const char *, const char *, const struct addrinfo *,
                                                         struct addrinfo **);
+bool resolver_is_strict(const struct resolver *resolver); /* the program named trust anchors: nothing goes round them */
 hawser_context *resolver_context(const struct resolver *resolver);
+
+struct mdns;
+int resolver_mdns(struct resolver *resolver, struct mdns **ret_mdns); /* made when there is none. -ENOMEM */
 
 /* Who has work under way in the resolver: is told when the context ends before it. */
 struct resolver_user {

@@ -83,6 +83,8 @@ void target_ask(struct resolution *resolution, unsigned target)
             t->families[family].state = ASKED;
             question_new(resolution, QUESTION_ADDRESS, target, &name, t->host, types[family]);
         }
+    if (t->families[V6].state == ANSWERED || t->families[V4].state == ANSWERED)
+        multicast_hurry_sibling(resolution, target);
 }
 
 int target_of(struct resolution *resolution, const char *host)
@@ -121,34 +123,52 @@ static void print_addresses(const struct addresses *addresses, int64_t ttl_us, c
         snprintf(text + length, size - length, " (%lld s)", (long long)(ttl_us / 1000000));
 }
 
+static void add_record(struct addresses *addresses, const struct dns_record *record, unsigned interface)
+{
+    if (record->type == DNS_AAAA && record->size == sizeof(struct in6_addr)) {
+        struct in6_addr v6;
+
+        memcpy(&v6, record->data, sizeof v6);
+        addresses_add_v6(addresses, &v6, IN6_IS_ADDR_LINKLOCAL(&v6) ? interface : 0);
+    } else if (record->type == DNS_A && record->size == sizeof(struct in_addr)) {
+        struct in_addr v4;
+
+        memcpy(&v4, record->data, sizeof v4);
+        addresses_add_v4(addresses, &v4);
+    }
+}
+
+static void set_family(struct target *target, enum family family, const struct addresses *found)
+{
+    if (family == V6) {
+        memcpy(target->addresses.v6, found->v6, sizeof found->v6);
+        target->addresses.v6_count = found->v6_count;
+    } else {
+        memcpy(target->addresses.v4, found->v4, sizeof found->v4);
+        target->addresses.v4_count = found->v4_count;
+    }
+}
+
 static int take_addresses(struct resolution *resolution, struct question *question, char *result, size_t size)
 {
     struct target *target = &resolution->targets[question->target];
     enum family family = question->type == DNS_AAAA ? V6 : V4;
     struct family_state *state = &target->families[family];
     struct addresses found;
-    struct dns_message message;
     struct dns_record record;
+    struct reader reader;
     uint32_t ttl = INT32_MAX;
-    int r = dns_message_open(&message, question->packet, question->size);
+    int r;
 
     addresses_init(&found, 0);
-    while (r >= 0 && (r = dns_message_next(&message, &record)) > 0) {
-        if (record.section != DNS_ANSWER)
-            continue;
-        if (record.ttl < ttl) /* an alias's too */
+    reader_init(&reader, question);
+    while ((r = reader_next(&reader, &record)) > 0) {
+        bool answer = reader_is_answer(&reader, &record);
+
+        if ((answer || !question->multicast) && record.ttl < ttl) /* an alias's too */
             ttl = record.ttl;
-        if (record.type != question->type || record.class != DNS_IN)
-            continue;
-        if (family == V6 && record.size == sizeof(struct in6_addr)) {
-            struct in6_addr v6;
-            memcpy(&v6, record.data, sizeof v6);
-            addresses_add_v6(&found, &v6, 0);
-        } else if (family == V4 && record.size == sizeof(struct in_addr)) {
-            struct in_addr v4;
-            memcpy(&v4, record.data, sizeof v4);
-            addresses_add_v4(&found, &v4);
-        }
+        if (answer)
+            add_record(&found, &record, reader.interface);
     }
     if (r < 0) {
         state->state = FAILED;
@@ -164,15 +184,46 @@ static int take_addresses(struct resolution *resolution, struct question *questi
         return -HAWSER_ERESOLVE;
     }
     state->expires = loop_now(resolution->context) + (int64_t)ttl * 1000000;
-    if (family == V6) {
-        memcpy(target->addresses.v6, found.v6, sizeof found.v6);
-        target->addresses.v6_count = found.v6_count;
-    } else {
-        memcpy(target->addresses.v4, found.v4, sizeof found.v4);
-        target->addresses.v4_count = found.v4_count;
-    }
+    set_family(target, family, &found);
     print_addresses(&found, (int64_t)ttl * 1000000, result, size);
+    multicast_hurry_sibling(resolution, question->target);
     return 0;
+}
+
+static void take_additional_of(struct resolution *resolution, const struct question *question, struct target *target,
+                               enum family family)
+{
+    const unsigned type = family == V6 ? DNS_AAAA : DNS_A;
+    uint32_t ttl = INT32_MAX;
+    struct addresses found;
+    struct dns_record record;
+    struct dns_name name;
+    struct reader reader;
+
+    if (!wants(resolution, family) || target->families[family].state != NOT_ASKED ||
+        dns_name_parse(target->host, &name) < 0)
+        return;
+    addresses_init(&found, 0);
+    reader_init(&reader, question);
+    while (reader_next(&reader, &record) > 0)
+        if (record.type == type && dns_name_equal(&record.name, &name)) {
+            add_record(&found, &record, reader.interface);
+            if (record.ttl < ttl)
+                ttl = record.ttl;
+        }
+    if (addresses_count(&found) == 0)
+        return;
+    set_family(target, family, &found);
+    target->families[family] =
+        (struct family_state){.state = ANSWERED, .expires = loop_now(resolution->context) + (int64_t)ttl * 1000000};
+}
+
+void targets_take_additional(struct resolution *resolution, const struct question *question)
+{
+    for (unsigned i = 0; question->multicast && i < resolution->target_count; i++)
+        for (int family = 0; family < FAMILIES; family++)
+            if (name_is_local(resolution->targets[i].host))
+                take_additional_of(resolution, question, &resolution->targets[i], family);
 }
 
 /* The questions that name servers left open are given up. */
@@ -198,7 +249,7 @@ static int take_system(struct resolution *resolution, struct question *question,
 static int take_failure(struct resolution *resolution, struct question *question, char *result, size_t size)
 {
     struct target *target = &resolution->targets[question->target];
-    bool negative = question->code == DNS_NXDOMAIN;
+    bool negative = question->code == DNS_NXDOMAIN || question->code == -ENOENT;
 
     struct family_state *family = &target->families[question->type == DNS_AAAA ? V6 : V4];
 
@@ -213,6 +264,18 @@ static int take_failure(struct resolution *resolution, struct question *question
     if (question->code == -ETIMEDOUT) {
         snprintf(result, size, "no answer in time");
         return -ETIMEDOUT;
+    }
+    if (question->code == -ENOENT) {
+        snprintf(result, size, "nobody on the link answers for %s", question->text);
+        return -HAWSER_ERESOLVE;
+    }
+    if (question->multicast && question->code < 0) {
+        if (question->code == -ENODEV)
+            snprintf(result, size, "there is no interface %s", resolution->endpoint.interface);
+        else
+            snprintf(result, size, "no link could be asked (%s)", hawser_strerror(question->code));
+        raise_verdict(resolution, UNREADABLE, result);
+        return question->code;
     }
     if (negative) {
         snprintf(result, size, "there is no %s %s", question->kind == QUESTION_ADDRESS ? "host" : "such name as",
@@ -233,7 +296,7 @@ int question_take(struct resolution *resolution, struct question *question, char
     }
     if (question->kind == QUESTION_SYSTEM)
         return take_system(resolution, question, result, size);
-    if (question->code != DNS_NOERROR || question->dnssec == DNSSEC_BOGUS || !question->packet)
+    if (question->code != DNS_NOERROR || question->dnssec == DNSSEC_BOGUS || !question->replies)
         return take_failure(resolution, question, result, size);
     switch (question->kind) {
     case QUESTION_SERVICE:
