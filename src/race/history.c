@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is remembered, in memory: a tree by service, network, address and stack, the newest first in a list. What is noted
- * changes it at once; what changed is handed to the file in one visit, a second later, on the worker.
+ * What is remembered, in memory: a tree by service, network, address and stack, what was used last first in a list. Each service has
+ * an entry of its own, with nothing but its name: what it speaks, and that it was read. What is noted changes memory at
+ * once; what changed is handed to the file in one visit, a second later, on the worker.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,12 +16,13 @@
 
 struct entry {
     RB_ENTRY(entry) node;
-    struct list link; /* history.newest */
+    struct list link; /* history.newest: used last */
     struct history_key key;
     struct history_record known;   /* all that is known */
     struct history_record changed; /* what of it the file was not told yet */
     enum history_speaks speaks;
     bool dirty, speaks_changed;
+    bool loaded; /* of a service's own: what the file has of it was read */
     char texts[];
 };
 RB_HEAD(entry_tree, entry);
@@ -34,10 +36,10 @@ struct history {
     uint64_t pending[COUNT_COUNTERS];                   /* counted, and the file was not told yet */
     struct loop_timer timer;
     bool armed;
-    bool in_memory; /* there is no file, or it cannot be used */
-    bool loaded;
+    bool in_memory;      /* there is no file, or it cannot be used */
+    bool unsaved;        /* something changed that the file was not told */
     bool asked;          /* for the counters */
-    uint64_t generation; /* of the file, as it was read; 0: never */
+    uint64_t generation; /* of the file, when all that is loaded was as it says; 0: it is to be read again */
     struct loop_job job;
     bool visiting, visited; /* the job is under way; its work is done */
     struct history_visit visit;
@@ -56,6 +58,12 @@ static int compare(const struct entry *one, const struct entry *other)
     return order ? order : strcmp(one->key.stack, other->key.stack);
 }
 TREE_GENERATE(entry_tree, entry, node, compare)
+
+static const struct history_key *service_key(const char *service, struct history_key *key)
+{
+    *key = (struct history_key){.network = "", .service = service, .address = "", .stack = ""};
+    return key;
+}
 
 static struct entry *entry_find(struct history *history, const struct history_key *key)
 {
@@ -111,30 +119,49 @@ static struct entry *entry_touch(struct history *history, const struct history_k
 
 /* ------------------------------------------------------------------------------------------------------------- visits */
 
+static void add_item(struct list *list, const struct history_key *key)
+{
+    struct history_item *item = item_new(key);
+
+    if (item)
+        list_append(list, &item->link);
+}
+
+static void fill_entry(struct history_visit *visit, struct entry *entry)
+{
+    struct history_item *item = entry->dirty ? item_new(&entry->key) : NULL;
+
+    if (entry->loaded)
+        add_item(&visit->again, &entry->key);
+    if (!item)
+        return;
+    item->record = entry->changed;
+    item->speaks = entry->speaks_changed ? entry->speaks : HISTORY_UNKNOWN;
+    entry->changed = (struct history_record){.last = 0};
+    entry->dirty = entry->speaks_changed = false;
+    list_append(&visit->changes, &item->link);
+}
+
 /* Hands over what changed. What finds no memory waits for the next visit. */
-static void visit_fill(struct history *history)
+static void visit_fill(struct history *history, const char *service)
 {
     struct history_visit *visit = &history->visit;
+    struct history_key key;
 
     memset(visit, 0, sizeof *visit);
     visit->directory = loop_state_dir(history->context);
     list_init(&visit->changes);
+    list_init(&visit->asked);
+    list_init(&visit->again);
     list_init(&visit->rows);
-    visit->known = history->loaded ? history->generation : 0;
+    visit->known = history->generation;
+    history->unsaved = false;
     memcpy(visit->counted, history->pending, sizeof visit->counted);
     memset(history->pending, 0, sizeof history->pending);
-    for (struct list *at = history->newest.next; at != &history->newest; at = at->next) {
-        struct entry *entry = container_of(at, struct entry, link);
-        struct history_item *item = entry->dirty ? item_new(&entry->key) : NULL;
-
-        if (!item)
-            continue;
-        item->record = entry->changed;
-        item->speaks = entry->speaks_changed ? entry->speaks : HISTORY_UNKNOWN;
-        entry->changed = (struct history_record){.last = 0};
-        entry->dirty = entry->speaks_changed = false;
-        list_append(&visit->changes, &item->link);
-    }
+    if (service)
+        add_item(&visit->asked, service_key(service, &key));
+    for (struct list *at = history->newest.next; at != &history->newest; at = at->next)
+        fill_entry(visit, container_of(at, struct entry, link));
 }
 
 /* The file was busy: what was handed over is still to be told. */
@@ -142,6 +169,7 @@ static void visit_undo(struct history *history)
 {
     struct history_visit *visit = &history->visit;
 
+    history->unsaved = true;
     for (unsigned i = 0; i < COUNT_COUNTERS; i++)
         history->pending[i] += visit->counted[i];
     for (struct list *at = visit->changes.next; at != &visit->changes; at = at->next) {
@@ -156,36 +184,60 @@ static void visit_undo(struct history *history)
     }
 }
 
+/* What is known of a service is from here on what we changed ourselves, and what the file will say. */
+static void service_clear(struct history *history, const char *service)
+{
+    struct history_key key;
+    struct entry first = {.key = *service_key(service, &key)};
+    struct entry *entry = RB_NFIND(entry_tree, &history->tree, &first), *next;
+
+    for (; entry && strcmp(entry->key.service, service) == 0; entry = next) {
+        next = RB_NEXT(entry_tree, &history->tree, entry);
+        if (entry->dirty)
+            entry->known = entry->changed;
+        else
+            entry_remove(history, entry);
+    }
+}
+
+static void service_loaded(struct history *history, const char *service)
+{
+    struct history_key key;
+    struct entry *entry = entry_find(history, service_key(service, &key));
+
+    if (!entry)
+        entry = entry_add(history, &key);
+    if (entry)
+        entry->loaded = true;
+}
+
+static void row_take(struct history *history, const struct history_item *row)
+{
+    struct entry *entry = entry_find(history, &row->key);
+
+    if (!entry)
+        entry = entry_add(history, &row->key);
+    if (!entry)
+        return;
+    entry->known = row->record;
+    record_add(&entry->known, &entry->changed);
+    if (!entry->speaks_changed)
+        entry->speaks = row->speaks;
+}
+
 /* Takes in what the file says, which holds all that it was told; what came since is added again. */
 static void visit_read(struct history *history)
 {
-    struct list *newest = &history->newest;
+    struct history_visit *visit = &history->visit;
 
-    for (struct list *at = newest->next, *next; at != newest; at = next) {
-        struct entry *entry = container_of(at, struct entry, link);
-
-        next = at->next;
-        if (!entry->dirty)
-            entry_remove(history, entry); /* others forgot it; or it comes again below */
-        else
-            entry->known = entry->changed;
-    }
-    for (struct list *at = history->visit.rows.next; at != &history->visit.rows; at = at->next) {
-        const struct history_item *row = container_of(at, struct history_item, link);
-        struct entry *entry = entry_find(history, &row->key);
-
-        if (entry) {
-            entry->known = row->record;
-            record_add(&entry->known, &entry->changed);
-            if (!entry->speaks_changed)
-                entry->speaks = row->speaks;
-        } else if (history->count < HISTORY_ENTRIES_MAX && (entry = entry_add(history, &row->key))) {
-            entry->known = row->record;
-            entry->speaks = row->speaks;
-            list_remove(&entry->link);
-            list_append(newest, &entry->link); /* rows come newest first, and what changed here is newer */
-        }
-    }
+    if (visit->read_again)
+        list_splice(&visit->asked, &visit->again);
+    for (struct list *at = visit->asked.next; at != &visit->asked; at = at->next)
+        service_clear(history, container_of(at, struct history_item, link)->key.service);
+    for (struct list *at = visit->rows.next; at != &visit->rows; at = at->next)
+        row_take(history, container_of(at, struct history_item, link));
+    for (struct list *at = visit->asked.next; at != &visit->asked; at = at->next)
+        service_loaded(history, container_of(at, struct history_item, link)->key.service);
 }
 
 static void visit_end(struct history *history)
@@ -198,19 +250,19 @@ static void visit_end(struct history *history)
     if (visit->code == -EBUSY) {
         visit_undo(history);
     } else if (visit->code < 0) {
-        history->in_memory = history->loaded = true;
+        history->in_memory = true;
     } else {
-        if (visit->read)
-            visit_read(history);
+        visit_read(history);
         if (visit->counters_read)
             memcpy(history->all, visit->counters, sizeof history->all);
         else
             for (unsigned i = 0; i < COUNT_COUNTERS; i++)
                 history->all[i] += visit->counted[i];
-        history->loaded = true;
         history->generation = visit->generation;
     }
     items_free(&visit->changes);
+    items_free(&visit->asked);
+    items_free(&visit->again);
     items_free(&visit->rows);
 }
 
@@ -222,18 +274,12 @@ static void work(struct loop_job *job)
     history->visited = true;
 }
 
-static bool changed(const struct history *history)
-{
-    for (unsigned i = 0; i < COUNT_COUNTERS; i++)
-        if (history->pending[i])
-            return true;
-    /* What changed is among the newest. */
-    return !list_empty(&history->newest) && list_first(&history->newest, struct entry, link)->dirty;
-}
-
 static void arm(struct history *history)
 {
-    if (history->armed || history->in_memory)
+    if (history->in_memory)
+        return;
+    history->unsaved = true;
+    if (history->armed)
         return;
     history->armed =
         loop_timer_set(history->context, &history->timer, loop_now(history->context) + HISTORY_WRITE_DELAY) == 0;
@@ -244,15 +290,15 @@ static void done(struct loop_job *job)
     struct history *history = container_of(job, struct history, job);
 
     visit_end(history);
-    if (changed(history))
+    if (history->unsaved)
         arm(history);
 }
 
-static void visit_begin(struct history *history)
+static void visit_begin(struct history *history, const char *service)
 {
     if (history->visiting || history->in_memory)
         return;
-    visit_fill(history);
+    visit_fill(history, service);
     history->visit.busy_ms = HISTORY_BUSY_WORKER;
     history->visiting = true;
     history->visited = false;
@@ -272,12 +318,12 @@ static void visit_wait(struct history *history)
     visit_end(history);
 }
 
-static void visit_here(struct history *history, bool ask_counters)
+static void visit_here(struct history *history, const char *service, bool ask_counters)
 {
     visit_wait(history);
     if (history->in_memory)
         return;
-    visit_fill(history);
+    visit_fill(history, service);
     history->visit.busy_ms = HISTORY_BUSY_HERE;
     history->visit.ask_counters = ask_counters;
     work(&history->job);
@@ -290,23 +336,35 @@ static void fire(struct loop_timer *timer, int64_t now)
 
     (void)now;
     history->armed = false;
-    visit_begin(history);
+    visit_begin(history, NULL);
 }
 
-void history_prepare(struct history *history)
+static bool service_is_loaded(struct history *history, const char *service)
 {
-    if (!history->loaded)
-        visit_begin(history);
+    struct history_key key;
+    const struct entry *entry = entry_find(history, service_key(service, &key));
+
+    return history->in_memory || (entry && entry->loaded);
 }
 
-static void load(struct history *history)
+void history_prepare(struct history *history, const char *service)
 {
-    if (history->loaded)
+    if (strlen(service) < HISTORY_TEXT && !service_is_loaded(history, service))
+        visit_begin(history, service);
+}
+
+static void load(struct history *history, const char *service)
+{
+    if (service_is_loaded(history, service))
         return;
     visit_wait(history);
-    if (!history->loaded)
-        visit_here(history, false);
-    history->loaded = true; /* another process held the file for too long: the next visit reads it */
+    if (service_is_loaded(history, service))
+        return;
+    visit_here(history, service, false);
+    if (!service_is_loaded(history, service)) { /* the file was busy: the next visit reads it */
+        service_loaded(history, service);
+        history->generation = 0;
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------------------- the calls */
@@ -364,7 +422,7 @@ void history_recall(struct history *history, const struct history_key *key, stru
                                   .stack = ""}};
 
     memset(ret_record, 0, sizeof *ret_record);
-    load(history);
+    load(history, key->service);
     for (struct entry *entry = RB_NFIND(entry_tree, &history->tree, &first);
          entry && strcmp(entry->key.service, key->service) == 0; entry = RB_NEXT(entry_tree, &history->tree, entry)) {
         if (key->network && strcmp(entry->key.network, key->network) != 0)
@@ -376,26 +434,20 @@ void history_recall(struct history *history, const struct history_key *key, stru
         record_age(ret_record, history_clock());
 }
 
-static const struct history_key *speaks_key(const char *service, struct history_key *key)
-{
-    *key = (struct history_key){.network = "", .service = service, .address = "", .stack = ""};
-    return key;
-}
-
 enum history_speaks history_speaks(struct history *history, const char *service)
 {
     struct history_key key;
     struct entry *entry;
 
-    load(history);
-    entry = entry_find(history, speaks_key(service, &key));
+    load(history, service);
+    entry = entry_find(history, service_key(service, &key));
     return entry ? entry->speaks : HISTORY_UNKNOWN;
 }
 
 void history_note_speaks(struct history *history, const char *service, enum history_speaks speaks)
 {
     struct history_key key;
-    struct entry *entry = speaks == HISTORY_UNKNOWN ? NULL : entry_touch(history, speaks_key(service, &key));
+    struct entry *entry = speaks == HISTORY_UNKNOWN ? NULL : entry_touch(history, service_key(service, &key));
 
     if (!entry)
         return;
@@ -418,7 +470,7 @@ void history_counted(struct history *history, enum history_counter counter, bool
                      uint64_t *ret_all)
 {
     if (ask || !history->asked)
-        visit_here(history, true);
+        visit_here(history, NULL, true);
     history->asked = true;
     *ret_here = history->here[counter];
     *ret_all = history->all[counter] + history->pending[counter];
@@ -435,7 +487,7 @@ int hawser_forget(hawser_context *context, const char *service, uint64_t *ret_co
         r = history_of(context, &history);
     if (r < 0)
         return r;
-    visit_here(history, false); /* so that what was noted is counted and forgotten too */
+    visit_here(history, NULL, false); /* so that what was noted is counted and forgotten too */
     for (struct list *at = history->newest.next, *next; at != &history->newest; at = next) {
         struct entry *entry = container_of(at, struct entry, link);
 
@@ -465,8 +517,8 @@ static void history_free(void *value)
     loop_timer_clear(history->context, &history->timer);
     if (loop_check(history->context) == 0) {
         visit_wait(history);
-        if (changed(history))
-            visit_here(history, false);
+        if (history->unsaved)
+            visit_here(history, NULL, false);
     }
     while (!list_empty(&history->newest))
         entry_remove(history, list_first(&history->newest, struct entry, link));
@@ -484,11 +536,9 @@ int history_of(hawser_context *context, struct history **ret_history)
         history->context = context;
         RB_INIT(&history->tree);
         list_init(&history->newest);
-        list_init(&history->visit.changes);
-        list_init(&history->visit.rows);
         loop_timer_init(&history->timer, fire);
         loop_job_init(&history->job, work, done);
-        history->in_memory = history->loaded = !*loop_state_dir(context);
+        history->in_memory = !*loop_state_dir(context);
         loop_set_part(context, LOOP_PART_HISTORY, history, history_free);
     }
     *ret_history = history;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What became of earlier attempts, per network and remote, on disk (STATE/history.sqlite: WAL, shared by processes,
- * pruned), and counters (S4.19-S4.25). It reorders candidates and never removes one. Reading is from memory after the
- * first time; writing is the worker's, so that establishing waits for no disk.
+ * pruned), and counters (S4.19-S4.25). It reorders candidates and never removes one. A service is read once, at the first
+ * question about it, and then with what others wrote whenever we write; writing is the worker's.
  */
 #ifndef RACE_HISTORY_H
 #define RACE_HISTORY_H
@@ -14,8 +14,9 @@ struct history;
  * without a state directory all is kept in memory alone. -ENOMEM */
 int history_of(hawser_context *context, struct history **ret_history);
 
-/* Begins to read the file on the worker, so that it is there when it is asked for; nothing when it was read already. */
-void history_prepare(struct history *history);
+/* Begins to read what is known of a service, on the worker, so that it is there when it is asked for; nothing when it was
+ * read already. */
+void history_prepare(struct history *history, const char *service);
 
 /* What one attempt was. Strings are copied; with one that is longer than HISTORY_TEXT nothing is noted. */
 enum { HISTORY_TEXT = 320 };

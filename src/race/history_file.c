@@ -148,24 +148,26 @@ static struct history_item *read_item(sqlite3_stmt *row)
     return item;
 }
 
-static void read_items(struct store *store, struct list *rows)
+static void read_services(struct store *store, const struct list *services, struct list *rows)
 {
-    char sql[300];
-    sqlite3_stmt *row;
-    int step;
+    sqlite3_stmt *row = store_prepare(store, "SELECT " COLUMNS " FROM entries WHERE service = ? AND last >= ?"
+                                             " ORDER BY last DESC LIMIT ?");
 
-    snprintf(sql, sizeof sql, "SELECT " COLUMNS " FROM entries WHERE last >= %lld ORDER BY last DESC LIMIT %d",
-             (long long)(history_clock() - HISTORY_MAX_AGE), HISTORY_ENTRIES_MAX);
-    row = store_prepare(store, sql);
-    if (!row)
-        return;
-    while ((step = sqlite3_step(row)) == SQLITE_ROW) {
-        struct history_item *item = read_item(row);
+    for (const struct list *at = services->next; at != services && store->code == SQLITE_OK; at = at->next) {
+        int step;
 
-        if (item)
-            list_append(rows, &item->link);
+        sqlite3_bind_text(row, 1, container_of(at, const struct history_item, link)->key.service, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(row, 2, history_clock() - HISTORY_MAX_AGE);
+        sqlite3_bind_int(row, 3, HISTORY_SERVICE_MAX);
+        while ((step = sqlite3_step(row)) == SQLITE_ROW) {
+            struct history_item *item = read_item(row);
+
+            if (item)
+                list_append(rows, &item->link);
+        }
+        store_ok(store, step);
+        sqlite3_reset(row);
     }
-    store_ok(store, step);
     sqlite3_finalize(row);
 }
 
@@ -206,9 +208,13 @@ static void transact(struct store *store, struct history_visit *visit)
         store_run(store, "UPDATE counters SET value = value + 1 WHERE name = 'generation'");
         prune(store);
     }
+    if (store->code == SQLITE_OK && !list_empty(&visit->asked))
+        read_services(store, &visit->asked, &visit->rows);
+    visit->read = true;
     if (store->code == SQLITE_OK && visit->generation != visit->known) {
-        read_items(store, &visit->rows);
-        visit->read = true;
+        if (!list_empty(&visit->again))
+            read_services(store, &visit->again, &visit->rows);
+        visit->read_again = true;
     }
     if (store->code == SQLITE_OK && visit->ask_counters) {
         read_counters(store, visit->counters);
@@ -220,7 +226,7 @@ static void transact(struct store *store, struct history_visit *visit)
     if (store->code != SQLITE_OK) {
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
         items_free(&visit->rows);
-        visit->read = visit->counters_read = false;
+        visit->read = visit->read_again = visit->counters_read = false;
     }
 }
 
@@ -234,7 +240,7 @@ void history_file_visit(struct history_visit *visit)
         if (store_open(&store, visit->directory, writes(visit), visit->busy_ms))
             transact(&store, visit);
         else if (store.code == SQLITE_OK)
-            visit->read = visit->counters_read = true; /* there is no file: nothing is known */
+            visit->read = visit->read_again = visit->counters_read = true; /* there is no file: nothing is known */
         if (store_fate(&store) == BAD) {
             store_set_aside(&store, visit->said, sizeof visit->said);
             again = store_fate(&store) == BAD;

@@ -10,6 +10,7 @@
 #define HISTORY_HALF_LIFE 86400           /* seconds after which what was seen counts half */
 #define HISTORY_MAX_AGE (30 * 86400)      /* seconds after which it is forgotten */
 #define HISTORY_ENTRIES_MAX 2048          /* above it the oldest are forgotten */
+#define HISTORY_SERVICE_MAX 256           /* entries of one service that are read */
 #define HISTORY_FILE_MAX (64 << 20)       /* bytes; one that is larger is none of ours */
 #define HISTORY_STEPS_MAX 2000            /* times 10,000 steps of SQLite's machine that one visit may take */
 #define HISTORY_WRITE_DELAY 1000000       /* microseconds in which changes are collected */
@@ -35,11 +36,13 @@ struct history_visit {
     struct list changes; /* history_item; those that were written are freed */
     uint64_t counted[COUNT_COUNTERS];
     int busy_ms;
-    uint64_t known; /* the generation that is known already; 0: none */
+    struct list asked; /* history_item: services to read */
+    struct list again; /* those to read when others have written since */
+    uint64_t known;    /* the generation that they were read at; 0: none */
     bool ask_counters;
     /* done */
-    bool read;        /* rows and generation are what the file says now */
-    struct list rows; /* history_item, the newest first */
+    bool read, read_again; /* the lists were read */
+    struct list rows;      /* history_item, the newest of a service first */
     uint64_t counters[COUNT_COUNTERS];
     bool counters_read;
     uint64_t generation;

@@ -346,15 +346,15 @@ static void test_prepared(void **state)
     history_note(history(context), &one, 0, 20000, 50000);
     hawser_context_unref(context);
     context = context_new(w, w->directory);
-    history_prepare(history(context));
-    history_prepare(history(context));
+    history_prepare(history(context), one.service);
+    history_prepare(history(context), one.service);
     history_note(history(context), &one, -ETIMEDOUT, 0, 0); /* beside the reading */
     assert_int_equal(recalled(context, &one).rtt_us, 20000);
     assert_true(recalled(context, &one).failed > 0.99);
     assert_true(recalled(context, &one).succeeded > 0.99);
     hawser_context_unref(context);
     context = context_new(w, w->directory);
-    history_prepare(history(context)); /* and ended while it reads */
+    history_prepare(history(context), one.service); /* and ended while it reads */
     hawser_context_unref(context);
     assert_int_equal(asked(w, "SELECT last_code FROM entries"), -ETIMEDOUT);
     assert_true(
@@ -405,16 +405,28 @@ static void test_halved_every_day(void **state)
     hawser_context_unref(context);
 }
 
+/* One of many: 50 addresses a service. */
+struct numbered {
+    struct history_key key;
+    char service[32], address[32];
+};
+
+static const struct history_key *numbered(struct numbered *numbered, unsigned i)
+{
+    snprintf(numbered->service, sizeof numbered->service, "s%u.example:443", i / 50);
+    snprintf(numbered->address, sizeof numbered->address, "10.%u.%u.%u:443", i >> 16, i >> 8 & 255, i & 255);
+    numbered->key = one;
+    numbered->key.service = numbered->service;
+    numbered->key.address = numbered->address;
+    return &numbered->key;
+}
+
 static void note_many(hawser_context *context, unsigned first, unsigned count)
 {
-    struct history_key key = one;
-    char address[32];
+    struct numbered key;
 
-    key.address = address;
-    for (unsigned i = first; i < first + count; i++) {
-        snprintf(address, sizeof address, "10.%u.%u.%u:443", i >> 16, i >> 8 & 255, i & 255);
-        history_note(history(context), &key, i % 5 ? 0 : -ECONNREFUSED, 1000 + i, 2000 + i);
-    }
+    for (unsigned i = first; i < first + count; i++)
+        history_note(history(context), numbered(&key, i), i % 5 ? 0 : -ECONNREFUSED, 1000 + i, 2000 + i);
 }
 
 /* 10,000 things: the newest are kept, in memory and on disk, and neither grows beyond its bound. */
@@ -422,14 +434,13 @@ static void test_the_oldest_goes(void **state)
 {
     struct world *w = *state;
     hawser_context *context = context_new(w, w->directory);
-    struct history_key key = one;
+    struct numbered key;
     struct stat status;
 
     note_many(context, 0, 10000);
-    key.address = "10.0.39.15:443"; /* 9999 */
-    assert_int_equal(recalled(context, &key).rtt_us, 1000 + 9999);
-    key.address = "10.0.0.1:443";
-    assert_int_equal(recalled(context, &key).last, 0);
+    assert_int_equal(recalled(context, numbered(&key, 9999)).rtt_us, 1000 + 9999);
+    assert_int_equal(recalled(context, numbered(&key, 9999 - 2000)).rtt_us, 1000 + 9999 - 2000);
+    assert_int_equal(recalled(context, numbered(&key, 1)).last, 0);
     hawser_context_unref(context);
     assert_int_equal(asked(w, "SELECT count(*) FROM entries"), HISTORY_ENTRIES_MAX);
     /* Another process's are older, and go first. */
@@ -442,8 +453,7 @@ static void test_the_oldest_goes(void **state)
     /* What is older than a month goes. */
     change_file(w, "UPDATE entries SET last = last - 2678400 WHERE rtt >= 21000");
     context = context_new(w, w->directory);
-    key.address = "10.0.78.32:443"; /* 20000 */
-    assert_int_equal(recalled(context, &key).last, 0);
+    assert_int_equal(recalled(context, numbered(&key, 20000)).last, 0);
     history_note(history(context), &one, 0, 1, 1);
     hawser_context_unref(context);
     assert_int_equal(asked(w, "SELECT count(*) FROM entries WHERE rtt >= 21000"), 0);
@@ -706,7 +716,7 @@ static void test_rows_that_make_no_sense(void **state)
 {
     struct world *w = *state;
     hawser_context *context;
-    struct history_key key = one;
+    struct numbered key;
 
     make_ours(w);
     change_file(w, "UPDATE entries SET rtt = -5 WHERE address = '10.0.0.1:443';"
@@ -716,14 +726,11 @@ static void test_rows_that_make_no_sense(void **state)
                    "UPDATE entries SET address = char(49, 0, 50) WHERE address = '10.0.0.6:443';"
                    "UPDATE entries SET address = hex(zeroblob(400)) WHERE address = '10.0.0.7:443'");
     context = context_new(w, w->directory);
-    key.address = "10.0.0.8:443";
-    assert_int_equal(recalled(context, &key).rtt_us, 1008);
-    key.address = "10.0.0.1:443";
-    assert_int_equal(recalled(context, &key).last, 0);
-    history_note(history(context), &key, 0, 77, 88);
-    assert_int_equal(recalled(context, &key).rtt_us, 77);
-    key.address = "10.0.0.3:443";
-    assert_int_equal(recalled(context, &key).last, 0);
+    assert_int_equal(recalled(context, numbered(&key, 8)).rtt_us, 1008);
+    assert_int_equal(recalled(context, numbered(&key, 1)).last, 0);
+    history_note(history(context), numbered(&key, 1), 0, 77, 88);
+    assert_int_equal(recalled(context, numbered(&key, 1)).rtt_us, 77);
+    assert_int_equal(recalled(context, numbered(&key, 3)).last, 0);
     hawser_context_unref(context);
     assert_int_equal(asked(w, "SELECT rtt FROM entries WHERE address = '10.0.0.1:443'"), 77);
     assert_string_equal(w->log, "");
