@@ -49,13 +49,6 @@ static void forget_out(struct greeting *greeting)
     greeting->out_size = greeting->out_sent = 0;
 }
 
-static void forget_in(struct greeting *greeting)
-{
-    free(greeting->in);
-    greeting->in = NULL;
-    greeting->in_capacity = greeting->in_size = greeting->in_used = 0;
-}
-
 int greeting_say(struct greeting *greeting, const void *data, size_t size)
 {
     uint8_t *out = malloc(greeting->out_size + size);
@@ -74,13 +67,21 @@ int greeting_say(struct greeting *greeting, const void *data, size_t size)
 
 const uint8_t *greeting_words(const struct greeting *greeting, size_t *ret_size)
 {
-    *ret_size = greeting->in_size - greeting->in_used;
-    return greeting->in ? greeting->in + greeting->in_used : (const uint8_t *)"";
+    *ret_size = greeting->in_size;
+    return greeting->in;
 }
 
-void greeting_use(struct greeting *greeting, size_t size)
+void greeting_forget(struct greeting *greeting)
 {
-    greeting->in_used += size;
+    free(greeting->in);
+    greeting->in = NULL;
+    greeting->in_capacity = greeting->in_size = 0;
+}
+
+int greeting_wait(struct greeting *greeting, size_t size)
+{
+    greeting->wanted = size;
+    return -EAGAIN;
 }
 
 void greeting_target(const struct greeting *greeting, char *text, size_t size)
@@ -109,20 +110,14 @@ static int say(struct greeting *greeting)
 
 static int make_room(struct greeting *greeting)
 {
-    size_t capacity;
+    size_t capacity = greeting->in_capacity ? 2 * greeting->in_capacity : IN_START;
     uint8_t *in;
 
-    if (greeting->in_used > 0) {
-        memmove(greeting->in, greeting->in + greeting->in_used, greeting->in_size - greeting->in_used);
-        greeting->in_size -= greeting->in_used;
-        greeting->in_used = 0;
-    }
-    if (greeting->in_size < greeting->in_capacity)
+    if (greeting->in_size + greeting->wanted <= greeting->in_capacity)
         return 0;
-    if (greeting->in_capacity == greeting->limit)
+    if (greeting->in_size + greeting->wanted > greeting->limit)
         return layer_fail(&greeting->layer, -HAWSER_EPROXY, "the proxy's answer is longer than %zu bytes",
                           greeting->limit);
-    capacity = greeting->in_capacity ? 2 * greeting->in_capacity : IN_START;
     if (capacity > greeting->limit)
         capacity = greeting->limit;
     in = realloc(greeting->in, capacity);
@@ -141,7 +136,7 @@ static int hear(struct greeting *greeting)
 
     if (r < 0)
         return r;
-    n = below->type->receive(below, greeting->in + greeting->in_size, greeting->in_capacity - greeting->in_size);
+    n = below->type->receive(below, greeting->in + greeting->in_size, greeting->wanted);
     if (n == 0)
         return layer_fail(&greeting->layer, -HAWSER_EPROXY, "the proxy closed the connection %s",
                           greeting->in_size > 0 ? "in the middle of its answer" : "instead of answering");
@@ -172,8 +167,8 @@ int greeting_establish(struct layer *layer)
         else if (r == GREETING_ON)
             r = 0;
     }
-    if (greeting->done && greeting->in && greeting->in_used == greeting->in_size)
-        forget_in(greeting);
+    if (greeting->done)
+        greeting_forget(greeting);
     return r;
 }
 
@@ -193,31 +188,18 @@ ssize_t greeting_sendv(struct layer *layer, const struct iovec *pieces, unsigned
     return layer->below->type->sendv(layer->below, pieces, count);
 }
 
-ssize_t greeting_receivev(struct layer *layer, const struct iovec *pieces, unsigned count)
-{
-    struct greeting *greeting = greeting_of(layer);
-    size_t have = greeting->in_size - greeting->in_used, taken = 0;
-
-    if (!greeting->done)
-        return layer->error ? layer->error->code : -EAGAIN;
-    if (have == 0)
-        return layer->below->type->receivev(layer->below, pieces, count);
-    for (unsigned i = 0; i < count && taken < have; i++) {
-        size_t size = pieces[i].iov_len < have - taken ? pieces[i].iov_len : have - taken;
-        memcpy(pieces[i].iov_base, greeting->in + greeting->in_used + taken, size);
-        taken += size;
-    }
-    greeting->in_used += taken;
-    if (taken == have)
-        forget_in(greeting);
-    return (ssize_t)taken;
-}
-
 ssize_t greeting_receive(struct layer *layer, void *buffer, size_t size)
 {
-    const struct iovec piece = {buffer, size};
+    if (!greeting_of(layer)->done)
+        return layer->error ? layer->error->code : -EAGAIN;
+    return layer->below->type->receive(layer->below, buffer, size);
+}
 
-    return greeting_receivev(layer, &piece, 1);
+ssize_t greeting_receivev(struct layer *layer, const struct iovec *pieces, unsigned count)
+{
+    if (!greeting_of(layer)->done)
+        return layer->error ? layer->error->code : -EAGAIN;
+    return layer->below->type->receivev(layer->below, pieces, count);
 }
 
 int greeting_shutdown(struct layer *layer)
@@ -250,6 +232,6 @@ void greeting_destroy(struct layer *layer)
     struct greeting *greeting = greeting_of(layer);
 
     forget_out(greeting);
-    forget_in(greeting);
+    greeting_forget(greeting);
     free(greeting);
 }

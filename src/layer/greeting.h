@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What layers have in common that say a few words to somebody in between before they carry the user's bytes (socks5,
- * http-connect): words out, words in, and from then on they pass all through. What came after the last word of the
- * answer is the user's, and handed up first. Inside layer/ only.
+ * http-connect): words out, words in, and from then on they pass all through. No more is read than what the answer has
+ * for sure, since what follows it is the user's, who may take the descriptor away (layer_release()). Inside layer/ only.
  */
 #ifndef LAYER_GREETING_H
 #define LAYER_GREETING_H
@@ -11,8 +11,8 @@
 
 struct greeting;
 
-/* Looks at what came (greeting_words()): 0: greeted; GREETING_ON: used some, or said more; -EAGAIN: needs more; other:
- * failed, and noted in the layer. */
+/* Looks at what came (greeting_words()): 0: greeted; GREETING_ON: said more; greeting_wait(): needs more; other: failed,
+ * and noted in the layer. */
 typedef int greeting_step(struct greeting *greeting);
 #define GREETING_ON 1
 
@@ -24,9 +24,10 @@ struct greeting {
     unsigned round_trips;              /* answers waited for */
     bool waited;                       /* since words last left, some came */
     bool done;
-    size_t limit; /* most that may wait to be understood */
+    size_t limit;  /* of an answer */
+    size_t wanted; /* greeting_wait() */
     size_t out_size, out_sent;
-    size_t in_capacity, in_size, in_used;
+    size_t in_capacity, in_size;
     uint8_t *out, *in; /* NULL: nothing */
 };
 
@@ -40,9 +41,11 @@ int greeting_open(const struct layer_type *type, hawser_context *context, const 
                   struct layer *below, greeting_step *step, size_t limit, struct greeting **ret_greeting);
 /* More to be said; copied. -ENOMEM is noted in the layer. */
 int greeting_say(struct greeting *greeting, const void *data, size_t size);
-/* What came and was not used yet. */
+/* The answer so far; and that it has been understood: the next one begins. */
 const uint8_t *greeting_words(const struct greeting *greeting, size_t *ret_size);
-void greeting_use(struct greeting *greeting, size_t size);
+void greeting_forget(struct greeting *greeting);
+/* So many bytes are still to come for sure. Returns -EAGAIN. */
+int greeting_wait(struct greeting *greeting, size_t size);
 /* "example.org:443" or "[2001:db8::1]:443": whom the one in between is asked for. */
 #define GREETING_TARGET 272
 void greeting_target(const struct greeting *greeting, char *text, size_t size);

@@ -96,14 +96,14 @@ static int ask(struct greeting *greeting)
 
 /* -------------------------------------------------------------------------------------------------- the answer */
 
-/* How long the header is, with the empty line that ends it; 0: it goes on. Lines may end in LF alone (RFC 9112 2.2).
- * from: where it was not looked yet. */
-static size_t header_end(const char *words, size_t from, size_t size)
+/* Bytes that the header still has for sure; 0: it has ended. Lines may end in LF alone (RFC 9112 section 2.2). */
+static size_t header_left(const char *words, size_t size)
 {
-    for (size_t i = from ? from : 1; i < size; i++)
-        if (words[i] == '\n' && (words[i - 1] == '\n' || (i > 1 && words[i - 1] == '\r' && words[i - 2] == '\n')))
-            return i + 1;
-    return 0;
+    if (size == 0 || words[size - 1] != '\n')
+        return size > 1 && words[size - 1] == '\r' && words[size - 2] == '\n' ? 1 : 2;
+    if (size > 1 && (words[size - 2] == '\n' || (size > 2 && words[size - 2] == '\r' && words[size - 3] == '\n')))
+        return 0;
+    return 1;
 }
 
 /* "HTTP/1.1 502 Bad Gateway": its code, 0 when it is no status line; its words follow. */
@@ -162,23 +162,22 @@ static int refused(struct greeting *greeting, unsigned code, const char *status)
 static int step(struct greeting *greeting)
 {
     static const char begin[] = "HTTP/1.";
-    size_t size, header;
+    size_t size, left;
     const char *words = (const char *)greeting_words(greeting, &size);
     char status[80] = "";
     unsigned code;
 
-    if (memcmp(words, begin, size < sizeof begin - 1 ? size : sizeof begin - 1) != 0)
+    if (size > 0 && memcmp(words, begin, size < sizeof begin - 1 ? size : sizeof begin - 1) != 0)
         return fail(greeting, "the proxy does not answer in HTTP/1.1");
-    header = header_end(words, greeting->phase, size);
-    greeting->phase = header ? 0 : (unsigned)size;
-    if (header == 0)
-        return -EAGAIN;
-    code = status_of(words, header, status, sizeof status);
+    left = header_left(words, size);
+    if (left > 0)
+        return greeting_wait(greeting, left);
+    code = status_of(words, size, status, sizeof status);
     if (code == 0)
         return fail(greeting, "the proxy's answer has no status that HTTP knows");
     if (code == 101 || code >= 300)
         return refused(greeting, code, status);
-    greeting_use(greeting, header);
+    greeting_forget(greeting);
     return code < 200 ? GREETING_ON : 0; /* what is between comes before the answer (RFC 9110 section 15.2) */
 }
 

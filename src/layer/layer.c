@@ -3,6 +3,7 @@
 #include "layer/layer.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -100,6 +101,16 @@ void layer_destroy(struct layer *top)
         top->type->destroy(top);
         top = below;
     }
+}
+
+int layer_release(struct layer *top, int *ret_fd)
+{
+    if (layer_flags(top) & LAYER_SECURE || !bottom(top))
+        return -EOPNOTSUPP;
+    *ret_fd = layer_descriptor(top);
+    socket_release(top);
+    layer_destroy(top);
+    return 0;
 }
 
 /* ----------------------------------------------------------------------------------------------------- addresses */

@@ -149,6 +149,9 @@ void layer_path(const struct layer *top, char *local, size_t local_size, char *r
 int stack_open(hawser_context *context, const char *stack, const struct layer_target *target, struct layer **ret_top);
 int stack_accept(hawser_context *context, const char *stack, const struct tls_config *tls, int fd,
                  struct layer **ret_top);
+/* Takes the connected descriptor out of an established stack without tls, and destroys its layers: none of them has
+ * read more than it used up. -EOPNOTSUPP: the stack stays. */
+int layer_release(struct layer *top, int *ret_fd);
 /* The stack by the names of what its layers became: what falls back is "tls/tcp", though it began as "tls/mptcp". */
 void stack_text(const struct layer *top, char *text, size_t size);
 /* The i-th stack that hawser knows, NULL past the last; with its flags. */

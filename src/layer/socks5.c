@@ -67,7 +67,7 @@ static int ask_connect(struct greeting *greeting)
     return r < 0 ? r : GREETING_ON;
 }
 
-static int hear_method(struct greeting *greeting, const uint8_t *words, size_t size)
+static int hear_method(struct greeting *greeting, const uint8_t *words)
 {
     uint8_t method;
 
@@ -75,10 +75,8 @@ static int hear_method(struct greeting *greeting, const uint8_t *words, size_t s
         return fail(greeting, "the proxy speaks no SOCKS5: it answers as a server of HTTP does");
     if (words[0] != VERSION)
         return fail(greeting, "the proxy speaks no SOCKS5");
-    if (size < 2)
-        return -EAGAIN;
     method = words[1];
-    greeting_use(greeting, 2);
+    greeting_forget(greeting);
     if (method == METHOD_NONE)
         return ask_connect(greeting);
     if (method == METHOD_PASSWORD && greeting->target->proxy_user)
@@ -90,14 +88,12 @@ static int hear_method(struct greeting *greeting, const uint8_t *words, size_t s
                               : "the proxy wants a user and a password");
 }
 
-static int hear_password(struct greeting *greeting, const uint8_t *words, size_t size)
+static int hear_password(struct greeting *greeting, const uint8_t *words)
 {
-    if (size < 2)
-        return -EAGAIN;
     /* Some answer with the version of SOCKS in the first byte. */
     if (words[1] != 0)
         return fail(greeting, "the proxy does not accept the user and the password");
-    greeting_use(greeting, 2);
+    greeting_forget(greeting);
     return ask_connect(greeting);
 }
 
@@ -128,10 +124,10 @@ static int hear_connect(struct greeting *greeting, const uint8_t *words, size_t 
 
     if (words[0] != VERSION)
         return fail(greeting, "the proxy's answer is not one of SOCKS5");
-    if (size >= 2 && words[1] != 0) /* some send nothing after it */
+    if (words[1] != 0) /* some send nothing after it */
         return refused(greeting, words[1]);
     if (size < 5)
-        return -EAGAIN;
+        return greeting_wait(greeting, 5 - size);
     if (words[3] == ADDRESS_V4)
         whole = 4 + 4 + 2;
     else if (words[3] == ADDRESS_V6)
@@ -140,10 +136,7 @@ static int hear_connect(struct greeting *greeting, const uint8_t *words, size_t 
         whole = 4 + 1 + (size_t)words[4] + 2;
     else
         return fail(greeting, "the proxy's answer has an address of an unknown type");
-    if (size < whole)
-        return -EAGAIN;
-    greeting_use(greeting, whole);
-    return 0;
+    return size < whole ? greeting_wait(greeting, whole - size) : 0;
 }
 
 static int step(struct greeting *greeting)
@@ -151,13 +144,13 @@ static int step(struct greeting *greeting)
     size_t size;
     const uint8_t *words = greeting_words(greeting, &size);
 
-    if (size == 0)
-        return -EAGAIN;
+    if (size < 2)
+        return greeting_wait(greeting, 2 - size);
     switch (greeting->phase) {
     case PHASE_METHOD:
-        return hear_method(greeting, words, size);
+        return hear_method(greeting, words);
     case PHASE_PASSWORD:
-        return hear_password(greeting, words, size);
+        return hear_password(greeting, words);
     default:
         return hear_connect(greeting, words, size);
     }

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static bool speaks(const struct world *world, const char *layer)
 {
@@ -232,6 +234,34 @@ static void bytes_after_the_answer(void **state)
     }
 }
 
+/* Nothing of the peer's may have stayed in a layer when the program takes the descriptor for itself. */
+static void taken_out(void **state)
+{
+    struct world *world = *state;
+    uint8_t data[501];
+    int fd = -1;
+
+    listen_here(world);
+    world->server_wish.to_send = 500;
+    establish(world);
+    loop_undefer(&world->client.again);
+    if (world->secure) {
+        assert_int_equal(layer_release(world->client.top, &fd), -EOPNOTSUPP);
+        return;
+    }
+    assert_int_equal(layer_release(world->client.top, &fd), 0);
+    world->client.top = NULL;
+    run_for_events(world);
+    for (uint64_t at = world->client.received; at < 500;) {
+        ssize_t n = recv(fd, data, sizeof data, MSG_DONTWAIT);
+        assert_true(n > 0);
+        for (ssize_t i = 0; i < n; i++)
+            assert_int_equal(data[i], pattern(at + (uint64_t)i));
+        at += (uint64_t)n;
+    }
+    close(fd);
+}
+
 static void never_answers(void **state)
 {
     struct world *world = *state;
@@ -258,6 +288,7 @@ const struct suite_test relay_tests[] = {
     {"proxy: closes instead of answering, or in the middle", closes_instead},
     {"proxy: an answer without an end is not kept", endless_answer},
     {"proxy: what follows its answer is the user's", bytes_after_the_answer},
+    {"the descriptor is taken out, and no byte is missing", taken_out},
     {"proxy: one that never answers takes nothing", never_answers},
     {NULL, NULL},
 };
