@@ -2,44 +2,104 @@
 /* hawser_associate(): what it is asked for, checked before anything is done. */
 #include <stdio.h>
 
+#include "association/bare.h"
 #include "association/open.h"
 
-/* Unencrypted stacks exist for what is to come; no option leads to one. (S1.8, S1.47) */
-static int stack_check(const char *stack)
+/* What is asked for, as it is being put together. */
+struct associating {
+    hawser_association *association;
+    hawser_associate_options options; /* of the program, what properties say put in */
+    const char *endpoint;             /* the first */
+    const struct property_values *values;
+    bool session, bare; /* what may come of it */
+};
+
+static int refuse(const hawser_association *association, const char *what, int code, const char *reason)
 {
-    unsigned flags;
-
-    for (unsigned i = 0;; i++) {
-        const char *name = stack_name(i, &flags);
-
-        if (!name)
-            return -EINVAL;
-        if (strcmp(name, stack) == 0)
-            return flags & LAYER_SECURE ? 0 : -EOPNOTSUPP;
-    }
+    loop_log(association->context, HAWSER_LOG_ERROR, "%s: %s", what, reason);
+    return code;
 }
 
-/* "tls/tcp" or several with commas. */
-static int stacks_parse(struct opening *opening, const char *list)
+/* ------------------------------------------------------------------------------------------------------- endpoints */
+
+static int endpoint_add(struct associating *a, const char *text)
 {
-    char *state = NULL;
+    struct opening *opening = a->association->opening;
+    struct endpoint *endpoint = &opening->endpoints[opening->endpoint_count].endpoint;
+    char reason[REASON_SIZE];
     int r;
 
-    if (!list)
-        return 0;
-    opening->stack_text = strdup(list);
-    if (!opening->stack_text)
-        return -ENOMEM;
-    for (char *word = strtok_r(opening->stack_text, ",", &state); word; word = strtok_r(NULL, ",", &state)) {
-        if (opening->stack_count == STACKS_MAX)
-            return -E2BIG;
-        r = stack_check(word);
-        if (r < 0)
-            return r;
-        opening->stacks[opening->stack_count++] = word;
-    }
-    return opening->stack_count ? 0 : -EINVAL;
+    if (!text)
+        return -EINVAL;
+    if (opening->endpoint_count == ESTABLISH_ENDPOINTS_MAX)
+        return refuse(a->association, text, -E2BIG, "these are too many endpoints for one peer");
+    r = endpoint_parse(text, endpoint, reason, sizeof reason);
+    if (r < 0)
+        return refuse(a->association, text, r, reason);
+    if (endpoint->kind == ENDPOINT_FD)
+        return refuse(a->association, text, -EOPNOTSUPP, "a descriptor cannot be opened, only listened on");
+    opening->endpoint_count++;
+    return 0;
 }
+
+static int endpoints_parse(struct associating *a)
+{
+    struct endpoint *local = &a->association->opening->local;
+    char reason[REASON_SIZE];
+    int r = endpoint_add(a, a->endpoint);
+
+    for (size_t i = 0; r == 0 && i < a->options.endpoint_count; i++)
+        r = endpoint_add(a, a->options.endpoints[i]);
+    if (r < 0 || !a->options.local)
+        return r;
+    r = endpoint_parse(a->options.local, local, reason, sizeof reason);
+    if (r == 0 && local->kind != ENDPOINT_ADDRESS) {
+        r = -HAWSER_EENDPOINT;
+        (void)snprintf(reason, sizeof reason, "a local endpoint is an address and a port");
+    }
+    return r < 0 ? refuse(a->association, a->options.local, r, reason) : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------ properties */
+
+/* Where a property says the same as an option, the property counts, if it was given. */
+static void properties_apply(struct associating *a)
+{
+    const struct property_values *values = a->values;
+    hawser_associate_options *options = &a->options;
+
+    if (property_given(values, "multipathPolicy"))
+        options->policy = values->multipath_policy;
+    if (property_given(values, "connTimeout"))
+        options->dead_after_us = values->conn_timeout_us ? values->conn_timeout_us : -1;
+    if (property_given(values, "keepAliveTimeout"))
+        options->keep_alive_us = values->keep_alive_timeout_us ? values->keep_alive_timeout_us : -1;
+    if (values->keep_alive == HAWSER_PROHIBIT)
+        options->keep_alive_us = -1;
+    if (values->zero_rtt_msg == HAWSER_PROHIBIT)
+        options->no_early_data = options->no_fast_open = true;
+    if (values->isolate_session)
+        options->no_resumption = true;
+}
+
+static int properties_read(struct associating *a)
+{
+    struct opening *opening = a->association->opening;
+    int r = a->options.properties ? hawser_properties_copy(a->options.properties, &opening->properties) : 0;
+
+    if (r < 0)
+        return r;
+    a->values = properties_values(opening->properties);
+    a->session = a->values->session != HAWSER_PROHIBIT;
+    a->bare = a->values->session != HAWSER_REQUIRE;
+    properties_apply(a);
+    opening->no_early_data = a->options.no_early_data;
+    if (a->options.stack && !(opening->stacks = strdup(a->options.stack)))
+        return -ENOMEM;
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- trust */
 
 /* A key in the endpoint is a demand: a weaker or another rule beside it would be a contradiction. */
 static int trust_rule(const struct endpoint *endpoint, const char *given, char *rule, size_t size)
@@ -56,74 +116,91 @@ static int trust_rule(const struct endpoint *endpoint, const char *given, char *
 /* What keys of first use and tickets are filed under. */
 static void service_of(const struct endpoint *endpoint, char *service, size_t size)
 {
-    if (endpoint->kind == ENDPOINT_HOST) {
-        (void)snprintf(service, size, "%s:%u", endpoint->host, endpoint->port);
-        return;
-    }
     *service = '\0';
-    (void)endpoint_print_address(&endpoint->address, service, size);
+    if (endpoint->kind == ENDPOINT_HOST)
+        (void)snprintf(service, size, "%s:%u", endpoint->host, endpoint->port);
+    else if (endpoint->kind == ENDPOINT_SERVICE)
+        (void)snprintf(service, size, "%s", endpoint->host);
+    else
+        (void)endpoint_print_address(&endpoint->address, service, size);
 }
 
-static int associate_secure(hawser_association *association, const hawser_associate_options *options)
+/* The name that a certificate has to show: of a service the domain that was asked, since an answer of DNS cannot say whom
+ * to believe (RFC 6125 section 6.2.1). A service on this link has none. */
+static const char *server_name_of(const struct endpoint *endpoint)
 {
-    const struct endpoint *endpoint = &association->opening->endpoint;
+    static const char *const marks[] = {"_tcp.", "_udp."};
+
+    if (endpoint->kind == ENDPOINT_HOST)
+        return endpoint->host;
+    if (endpoint->kind != ENDPOINT_SERVICE)
+        return NULL;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        const char *mark = strstr(endpoint->host, marks[i]);
+
+        if (mark && strcmp(mark + strlen(marks[i]), "local") != 0)
+            return mark + strlen(marks[i]);
+    }
+    return NULL;
+}
+
+static int secure_make(struct associating *a, struct opening_endpoint *endpoint, bool session, struct secure **ret)
+{
+    const hawser_associate_options *options = &a->options;
     char rule[1024], service[320];
     struct secure_options secure = {
         .identity = options->identity,
         .trust = rule,
         .trust_file = options->trust_file,
         .min_verification = options->min_verification,
-        .server_name = endpoint->kind == ENDPOINT_HOST ? endpoint->host : NULL,
+        .server_name = server_name_of(&endpoint->endpoint),
         .service = service,
         .alpn = options->alpn,
-        .early_data = !options->no_early_data,
+        .session = session,
+        .bare = a->bare,
+        .early_data = session && !options->no_early_data,
         .present_certificate = options->present_certificate,
         .no_tickets = options->no_resumption,
     };
-    int r;
+    int r = trust_rule(&endpoint->endpoint, options->trust, rule, sizeof rule);
 
-    r = trust_rule(endpoint, options->trust, rule, sizeof rule);
     if (r < 0)
         return r;
-    service_of(endpoint, service, sizeof service);
-    r = secure_new(association->context, &secure, &association->secure);
-    if (r == 0 && trust_is_any(association->secure->tls.trust))
-        loop_log(association->context, HAWSER_LOG_WARNING, "%s: trust \"any\": the peer is not verified",
-                 association->endpoint);
-    return r;
+    service_of(&endpoint->endpoint, service, sizeof service);
+    return secure_new(a->association->context, &secure, ret);
 }
 
-static int opening_new(hawser_association *association, const char *text, const hawser_associate_options *options)
+static int secures_make(struct associating *a)
 {
-    struct opening *opening = calloc(1, sizeof *opening);
-    char reason[REASON_SIZE];
-    int r;
+    struct opening *opening = a->association->opening;
+    struct secure *first;
+    int r = 0;
 
-    if (!opening)
-        return -ENOMEM;
-    association->opening = opening;
-    opening->attempt_deadline = NEVER;
-    opening->timeout = options->timeout_us ? options->timeout_us : DEFAULT_TIMEOUT;
-    opening->no_early_data = options->no_early_data;
-    opening->no_fast_open = options->no_fast_open;
-    r = endpoint_parse(text, &opening->endpoint, reason, sizeof reason);
-    if (r < 0) {
-        loop_log(association->context, HAWSER_LOG_ERROR, "%s: %s", text, reason);
+    if (!a->session && a->values->security == HAWSER_PROHIBIT) /* nothing of TLS is needed */
+        return 0;
+    for (size_t i = 0; i < opening->endpoint_count && r == 0; i++) {
+        struct opening_endpoint *endpoint = &opening->endpoints[i];
+
+        if (a->session)
+            r = secure_make(a, endpoint, true, &endpoint->session);
+        if (r == 0 && a->bare)
+            r = secure_make(a, endpoint, false, &endpoint->bare);
+    }
+    if (r < 0)
         return r;
-    }
-    if (opening->endpoint.kind == ENDPOINT_FD)
-        return -EOPNOTSUPP;
-    if (opening->endpoint.kind != ENDPOINT_HOST) {
-        opening->addresses = &opening->endpoint.address;
-        opening->address_count = 1;
-    }
-    memcpy(opening->target.interface, opening->endpoint.interface, sizeof opening->target.interface);
-    return stacks_parse(opening, options->stack);
+    first = a->session ? opening->endpoints[0].session : opening->endpoints[0].bare;
+    a->association->secure = secure_ref(first);
+    if (trust_is_any(first->tls.trust))
+        loop_log(a->association->context, HAWSER_LOG_WARNING, "%s: trust \"any\": the peer is not verified",
+                 a->association->endpoint);
+    return 0;
 }
 
-static int associate_fill(hawser_association *association, const char *endpoint,
-                          const hawser_associate_options *options)
+/* ----------------------------------------------------------------------------------------------------------- line */
+
+static int line_make(struct associating *a)
 {
+    const hawser_associate_options *options = &a->options;
     struct line_options line = {
         .keep_alive = options->keep_alive_us,
         .dead_after = options->dead_after_us,
@@ -134,53 +211,73 @@ static int associate_fill(hawser_association *association, const char *endpoint,
         .max_message = options->max_message,
         .policy = options->policy,
     };
+    const struct endpoint *first = &a->association->opening->endpoints[0].endpoint;
+    const struct bare_setup setup = {
+        .framer = options->framer,
+        .framer_user = options->framer_user,
+        .host = first->kind == ENDPOINT_HOST ? first->host : server_name_of(first),
+        .line = &line,
+        .undecided = a->session,
+    };
+    int r = line_options_fill(&line);
+
+    if (r == 0 && a->session)
+        r = association_make_session(a->association, &line, true);
+    if (r == 0 && a->bare)
+        r = bare_new(a->association, &setup);
+    a->association->line_dead = line.keep_alive && line.dead_after ? line.keep_alive + line.dead_after : 0;
+    return r;
+}
+
+static int associate_fill(struct associating *a)
+{
+    hawser_association *association = a->association;
     struct strand *strand;
     int r;
 
-    association->user = options->user;
-    association->endpoint = text_copy(endpoint);
-    if (!association->endpoint)
+    association->user = a->options.user;
+    association->endpoint = text_copy(a->endpoint);
+    association->opening = calloc(1, sizeof *association->opening);
+    if (!association->endpoint || !association->opening)
         return -ENOMEM;
-    r = line_options_fill(&line);
+    r = endpoints_parse(a);
     if (r == 0)
-        r = opening_new(association, endpoint, options);
+        r = properties_read(a);
     if (r == 0)
-        r = associate_secure(association, options);
+        r = secures_make(a);
     if (r == 0)
         r = strand_new(association, &strand);
     if (r == 0)
-        r = association_make_session(association, &line, true);
-    association->line_dead = line.keep_alive && line.dead_after ? line.keep_alive + line.dead_after : 0;
-    return r;
+        r = line_make(a);
+    return r < 0 ? r : open_start(association, &a->options);
 }
 
 int hawser_associate(hawser_context *context, const char *endpoint, const hawser_associate_options *given,
                      hawser_association **ret_association)
 {
-    hawser_associate_options options;
-    hawser_association *association;
+    struct associating a = {.endpoint = endpoint};
     int r;
 
     r = loop_check(context);
     if (r == 0)
-        r = options_copy(&options, sizeof options, given);
+        r = options_copy(&a.options, sizeof a.options, given);
     if (r < 0)
         return r;
-    if (!endpoint || options.timeout_us < 0)
+    if (!endpoint || a.options.timeout_us < 0 || (a.options.endpoint_count > 0 && !a.options.endpoints))
         return -EINVAL;
-    r = association_new(context, &association);
+    r = association_new(context, &a.association);
     if (r < 0)
         return r;
-    r = associate_fill(association, endpoint, &options);
+    r = associate_fill(&a);
     if (r < 0) {
-        association_finish(association);
+        association_finish(a.association);
         return r;
     }
-    association_wake(association);
-    association->refs = 1;
+    association_wake(a.association);
+    a.association->refs = 1;
     if (ret_association)
-        *ret_association = association;
+        *ret_association = a.association;
     else
-        hawser_association_unref(association);
+        hawser_association_unref(a.association);
     return 0;
 }

@@ -70,16 +70,16 @@ int associations_of(hawser_context *context, struct associations **ret_all)
 
 static void association_rearm(hawser_association *association)
 {
-    int64_t due = close_due(association), other;
+    int64_t due = close_due(association);
 
     if (association->session && !association->ended) {
-        other = session_due(association->session);
+        int64_t other = session_due(association->session);
+
         due = other < due ? other : due;
     }
-    other = open_due(association);
-    due = other < due ? other : due;
     if (association->bare && !association->ended) {
-        other = bare_due(association->bare);
+        int64_t other = bare_due(association->bare);
+
         due = other < due ? other : due;
     }
     if (due != NEVER)
@@ -107,8 +107,6 @@ static void association_fire(struct loop_timer *timer, int64_t now)
         session_tick(association->session, now);
     if (association->bare && !association->ended)
         bare_tick(association->bare, now);
-    if (association->opening)
-        open_tick(association, now);
     association_wake(association);
     association_let_go(association);
 }
@@ -139,7 +137,6 @@ static void association_work(struct loop_deferred *deferred)
 
     association_hold(association);
     home_drain(association->all->home);
-    open_begin(association);
     close_requests(association);
     if (association->session)
         session_flush_events(association->session, association_now(association));

@@ -63,6 +63,7 @@ struct secure_options {
     const char *trust, *trust_file;
     hawser_verification min_verification;
     const char *server_name, *service, *alpn; /* NULL: none */
+    bool session, bare; /* hawser/1 is offered; the peer's own protocol will do */
     bool early_data, present_certificate, no_tickets;
 };
 
@@ -95,6 +96,7 @@ struct strand {
     const char *reason; /* static, or the layers' own */
     bool secured;       /* the handshake ended well */
     bool early;         /* this stack carried early data */
+    bool lent;          /* top is an attempt's, which writes early data */
     bool readable;      /* more may be read than was */
     bool blocked;       /* the layers take nothing for now */
     bool dead;          /* to be taken apart in the next work */
@@ -225,16 +227,11 @@ void message_slots_free(hawser_association *association);
 extern const struct session_handler association_handler;
 
 /* report.c */
-void report_established(hawser_association *association, const struct strand *strand);
+void report_established(hawser_association *association, const struct strand *strand, bool bare);
 
 /* open.c */
-void open_begin(hawser_association *association);
-void open_progress(hawser_association *association, struct strand *strand);
-void open_failed(hawser_association *association, struct strand *strand, int code, const char *reason);
-void open_tick(hawser_association *association, int64_t now);
-int64_t open_due(const hawser_association *association);
-void open_free(hawser_association *association);
-void open_report(const hawser_association *association, const hawser_attempt **ret_attempts, size_t *ret_count);
+const hawser_report *open_report(const hawser_association *association); /* NULL: there is none any more */
+void open_free(hawser_association *association); /* what is under way is cancelled */
 
 /* listener.c */
 void listener_close(hawser_association *association);
@@ -245,7 +242,8 @@ void listener_forget(hawser_association *child); /* it is no longer the listener
 
 /* strand.c */
 int strand_new(hawser_association *association, struct strand **ret_strand);
-void strand_set_top(struct strand *strand, struct layer *top);
+void strand_set_top(struct strand *strand, struct layer *top); /* may be the one that it writes early to */
+void strand_leave_top(struct strand *strand); /* the stack that it wrote early to is going */
 int strand_join(struct strand *strand, bool early); /* makes the session use it */
 void strand_secured(struct strand *strand, bool early_accepted);
 void strand_read(struct strand *strand);
@@ -260,9 +258,6 @@ void strand_free(struct strand *strand);
 bool strand_sends(const hawser_association *association, const uint8_t *bytes, size_t size);
 
 /* strand_info.c */
-void strand_stack(const struct strand *strand, char *text, size_t size); /* "tls/tcp" */
-enum fast_open_memory strand_fast_open(const struct strand *strand);
-const char *strand_waits_for(const struct strand *strand); /* the layer that has no answer yet */
 void strand_tune(const struct strand *strand);
 
 /* close.c */

@@ -162,13 +162,18 @@ static bool close_is_drained(const hawser_association *association)
 static void close_raise(hawser_association *association)
 {
     hawser_event event = {.type = HAWSER_CLOSED};
+    const hawser_report *report;
 
     association->told_closed = true;
     event.closed.code = association->code;
     event.closed.peer_code = association->end_code;
     event.closed.by_peer = association->by_peer;
     event.closed.reason = association->end_reason ? association->end_reason : "";
-    open_report(association, &event.closed.attempts, &event.closed.attempt_count);
+    report = open_report(association);
+    if (report) {
+        event.closed.attempts = report->attempts;
+        event.closed.attempt_count = report->attempt_count;
+    }
     event_raise(association, &event);
 }
 
@@ -187,6 +192,7 @@ void close_work(hawser_association *association)
         /* A reset must not overtake our last bytes, so the peer's end is awaited, but not for ever. */
         association->deadline = now + LINGER_READING;
     }
+    open_free(association);
     for (struct list *at = association->strands.next, *next; at != &association->strands; at = next) {
         struct strand *strand = container_of(at, struct strand, link);
 

@@ -99,6 +99,7 @@ int secure_new(hawser_context *context, const struct secure_options *options, st
     const char *const texts[] = {options->server_name, options->service, options->alpn};
     struct secure *secure;
     size_t size = 0;
+    unsigned protocols = 0;
     char *at;
     int r;
 
@@ -120,9 +121,11 @@ int secure_new(hawser_context *context, const struct secure_options *options, st
     secure->tls.min_verification = options->min_verification;
     secure->tls.server_name = string_put(&at, options->server_name);
     secure->tls.service = string_put(&at, options->service);
-    secure->tls.alpn[0] = "hawser/1";
-    secure->tls.alpn[1] = string_put(&at, options->alpn);
-    secure->tls.require_alpn = true;
+    if (options->session)
+        secure->tls.alpn[protocols++] = "hawser/1";
+    secure->tls.alpn[protocols] = string_put(&at, options->alpn);
+    secure->tls.require_alpn = options->session && !options->bare;
+    secure->tls.any_tls = options->bare;
     secure->tls.early_data = options->early_data;
     secure->tls.present_certificate = options->present_certificate;
     secure->tls.no_tickets = options->no_tickets;

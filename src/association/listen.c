@@ -138,6 +138,7 @@ static int listen_secure(hawser_association *association, const hawser_listen_op
                          const struct endpoint *endpoint)
 {
     struct secure_options secure = {
+        .session = true,
         .identity = options->identity,
         .trust = options->trust ? options->trust : "any",
         .trust_file = options->trust_file,

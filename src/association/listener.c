@@ -183,7 +183,7 @@ void listener_established(hawser_association *child)
     listener_stop_waiting(child);
     (void)find_add(child, NULL); /* no memory: it is only not found */
     child->path_changed = true;
-    report_established(child, strand);
+    report_established(child, strand, false);
 }
 
 static void listener_secured(hawser_association *child, struct strand *strand)

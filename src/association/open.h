@@ -4,34 +4,26 @@
 #define ASSOCIATION_OPEN_H
 
 #include "association/association.h"
-#include "endpoint/endpoint.h"
+#include "race/establish.h"
 
-#define STACKS_MAX 4
-
-struct opening {
+/* An endpoint of the peer, and what TLS is told there: over hawser/1, and bare. NULL: not in that form. */
+struct opening_endpoint {
     struct endpoint endpoint;
-    struct resolution *resolution;
-    struct layer_address *addresses; /* those to try, in order */
-    size_t address_count;
-    char *stack_text; /* the program's list, cut up; NULL: by the address */
-    const char *stacks[STACKS_MAX];
-    size_t stack_count;
-    size_t next;                             /* the candidate to try next: address * stack_count + stack */
-    int64_t timeout, deadline;               /* of the whole establishment */
-    int64_t attempt_began, attempt_deadline; /* NEVER: no attempt runs */
-    struct layer_target target;              /* of the attempt that runs */
-    const char *stack;
-    bool begun, done, no_early_data, no_fast_open;
-    hawser_attempt *attempts;
-    size_t attempt_count;
-    int code; /* of the attempt that says most about the failure */
-    char reason[REASON_SIZE];
+    struct secure *session, *bare;
 };
 
-/* report.c */
-/* Takes down how the running attempt ended; layer "" and code 0 for the winner. */
-void report_attempt(hawser_association *association, const struct strand *strand, hawser_attempt_outcome outcome,
-                    const char *layer, int code, const char *reason);
-void report_free(struct opening *opening);
+struct opening {
+    struct establish *establish;
+    struct opening_endpoint endpoints[ESTABLISH_ENDPOINTS_MAX];
+    size_t endpoint_count;
+    hawser_properties *properties; /* a copy; NULL: defaults */
+    char *stacks;                  /* a copy; NULL: by properties */
+    struct endpoint local;         /* kind ADDRESS when one was given */
+    struct attempt *early;         /* the one that carries early data: its layers are the strand's for that long */
+    bool done, no_early_data;
+};
+
+/* open.c */
+int open_start(hawser_association *association, const hawser_associate_options *options);
 
 #endif

@@ -23,8 +23,6 @@ static void strand_ready(struct layer *layer, unsigned ready)
         strand_read(strand);
     else if (association->child)
         listener_progress(association, strand);
-    else
-        open_progress(association, strand);
     association_wake(association);
     association_let_go(association);
 }
@@ -41,16 +39,20 @@ int strand_new(hawser_association *association, struct strand **ret_strand)
     return 0;
 }
 
-/* Puts the strand on another stack; the one it was on goes. */
 void strand_set_top(struct strand *strand, struct layer *top)
 {
-    layer_destroy(strand->top);
+    strand->early = strand->early && strand->top == top;
     strand->top = top;
-    strand->blocked = strand->readable = strand->early = false;
-    if (top) {
-        top->ready = strand_ready;
-        top->user = strand;
-    }
+    strand->lent = false;
+    strand->blocked = strand->readable = false;
+    top->ready = strand_ready;
+    top->user = strand;
+}
+
+void strand_leave_top(struct strand *strand)
+{
+    strand->top = NULL;
+    strand->blocked = strand->readable = strand->early = strand->lent = false;
 }
 
 static bool strand_carries(const struct strand *strand)
@@ -85,7 +87,8 @@ static void strand_drop_output(struct strand *strand)
 void strand_free(struct strand *strand)
 {
     list_remove(&strand->link);
-    layer_destroy(strand->top);
+    if (!strand->lent)
+        layer_destroy(strand->top);
     free(strand->rest);
     free(strand);
 }

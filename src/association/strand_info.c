@@ -6,47 +6,6 @@
 
 #include "association/bare.h"
 
-void strand_stack(const struct strand *strand, char *text, size_t size)
-{
-    stack_text(strand->top, text, size);
-}
-
-static bool tcp_info_of(const struct strand *strand, struct tcp_info *info)
-{
-    int fd = strand->top ? layer_descriptor(strand->top) : -1;
-    socklen_t size = sizeof *info;
-
-    memset(info, 0, sizeof *info);
-    return fd >= 0 && getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
-}
-
-/* TCP states as in tcp_states.h of the kernel, which TCP_INFO tells. */
-enum { STATE_SYN_SENT = 2 };
-
-enum fast_open_memory strand_fast_open(const struct strand *strand)
-{
-    struct layer_peer peer;
-    struct tcp_info info;
-
-    if (!strand->top)
-        return FAST_OPEN_UNKNOWN;
-    layer_peer(strand->top, &peer);
-    if (peer.fast_open_lost || (tcp_info_of(strand, &info) && info.tcpi_state == STATE_SYN_SENT))
-        return FAST_OPEN_BROKEN;
-    return peer.fast_open ? FAST_OPEN_WORKED : FAST_OPEN_UNKNOWN;
-}
-
-const char *strand_waits_for(const struct strand *strand)
-{
-    const struct layer *bottom = strand->top;
-    struct tcp_info info;
-
-    while (bottom->below)
-        bottom = bottom->below;
-    return tcp_info_of(strand, &info) && info.tcpi_state == STATE_SYN_SENT ? bottom->type->name
-                                                                           : strand->top->type->name;
-}
-
 /* Unacknowledged data must not keep a dead connection longer than the line's own probes would. */
 void strand_tune(const struct strand *strand)
 {
@@ -84,7 +43,7 @@ int hawser_association_strand(const hawser_association *association, unsigned in
         return -ENOENT;
     text = association->all->strand_text[index];
     layer_path(strand->top, text, PATH_TEXT, text + PATH_TEXT, PATH_TEXT, text + 2 * PATH_TEXT, 32);
-    strand_stack(strand, text + 2 * PATH_TEXT + 32, PATH_TEXT - 32);
+    stack_text(strand->top, text + 2 * PATH_TEXT + 32, PATH_TEXT - 32);
     info.path = (hawser_path){text + 2 * PATH_TEXT, text, text + PATH_TEXT};
     info.stack = text + 2 * PATH_TEXT + 32;
     layer_link(strand->top, &link);

@@ -41,28 +41,42 @@ int loop_check(const hawser_context *context)
     return *context->alive ? 0 : -ECHILD;
 }
 
-/* The XDG base directories ask that a relative XDG_STATE_HOME is ignored. */
-static int find_state_dir(const char *wanted, char **ret_directory)
+/* The XDG base directories: $VARIABLE/hawser/NAME, else ~/BELOW/hawser/NAME; "" without a home. Those specifications ask
+ * that a relative $VARIABLE is ignored. */
+static int find_own(const char *variable, const char *below, const char *name, char **ret_path)
 {
-    const char *state = secure_getenv("XDG_STATE_HOME"), *home = secure_getenv("HOME");
-    char buffer[4096], *directory = NULL;
+    const char *directory = secure_getenv(variable), *home = secure_getenv("HOME");
+    char buffer[4096];
     struct passwd entry, *found = NULL;
     int r;
 
-    if (wanted)
-        return (*ret_directory = strdup(wanted)) ? 0 : -ENOMEM;
-    if (state && state[0] == '/') {
-        r = asprintf(&directory, "%s/hawser", state);
+    if (directory && directory[0] == '/') {
+        r = asprintf(ret_path, "%s/hawser%s", directory, name);
     } else {
         if (!home && getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found) == 0 && found)
             home = entry.pw_dir;
-        r = home && home[0] == '/' ? asprintf(&directory, "%s/.local/state/hawser", home)
-                                   : asprintf(&directory, "%s", "");
+        r = home && home[0] == '/' ? asprintf(ret_path, "%s/%s/hawser%s", home, below, name)
+                                   : asprintf(ret_path, "%s", "");
     }
-    if (r < 0)
+    if (r < 0) {
+        *ret_path = NULL;
         return -ENOMEM;
-    *ret_directory = directory;
+    }
     return 0;
+}
+
+static int find_state_dir(const char *wanted, char **ret_directory)
+{
+    if (wanted)
+        return (*ret_directory = strdup(wanted)) ? 0 : -ENOMEM;
+    return find_own("XDG_STATE_HOME", ".local/state", "", ret_directory);
+}
+
+static int find_policy_file(const char *wanted, char **ret_file)
+{
+    if (wanted)
+        return (*ret_file = strdup(wanted)) ? 0 : -ENOMEM;
+    return find_own("XDG_CONFIG_HOME", ".config", "/policy.conf", ret_file);
 }
 
 static void close_descriptor(int fd)
@@ -89,6 +103,7 @@ static void context_free(hawser_context *context)
     free(context->scratch);
     free(context->state_dir);
     free(context->trust_anchors);
+    free(context->policy_file);
     free(context);
 }
 
@@ -120,6 +135,10 @@ static int context_open(hawser_context *context)
     if (context->options.trust_anchors && !(context->trust_anchors = strdup(context->options.trust_anchors)))
         return -ENOMEM;
     context->options.trust_anchors = context->trust_anchors;
+    context->policy_system = !context->options.policy_file;
+    if ((r = find_policy_file(context->options.policy_file, &context->policy_file)) < 0)
+        return r;
+    context->options.policy_file = context->policy_file;
     context->cache = cache_new();
     context->scratch = malloc(SCRATCH_SIZE);
     if (!context->cache || !context->scratch)
@@ -211,6 +230,12 @@ uint8_t *loop_scratch(hawser_context *context, size_t *ret_size)
 const char *loop_state_dir(const hawser_context *context)
 {
     return context->state_dir;
+}
+
+const char *loop_policy_file(const hawser_context *context, bool *ret_system)
+{
+    *ret_system = context->policy_system;
+    return context->policy_file;
 }
 
 const char *loop_trust_anchors(const hawser_context *context)

@@ -66,7 +66,8 @@ struct hawser_context {
     struct loop_timer cache_timer;
     bool cache_timed;
     uint8_t *scratch;
-    char *state_dir, *trust_anchors;
+    char *state_dir, *trust_anchors, *policy_file;
+    bool policy_system; /* the system's policy counts, too */
     hawser_context_options options;
     struct {
         void *value;

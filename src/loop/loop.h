@@ -59,6 +59,8 @@ uint8_t *
 loop_scratch(hawser_context *context,
              size_t *ret_size); /* shared working space, at least 128 KiB; valid until the caller returns to the loop */
 const char *loop_state_dir(const hawser_context *context); /* "" : keep nothing */
+/* The policy file of the user, or what the program named in its place; "": none. ret_system: the system's goes before it. */
+const char *loop_policy_file(const hawser_context *context, bool *ret_system);
 const char *loop_trust_anchors(const hawser_context *context); /* a file; "": none; NULL: the program named none */
 bool loop_has_worker(const hawser_context *context); /* else jobs are done in dispatch, which they hold up */
 hawser_shared *loop_shared(const hawser_context *context); /* NULL: none */

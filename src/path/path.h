@@ -21,38 +21,58 @@ struct paths_user {
     struct list link;
     void (*changed)(struct paths_user *user);
 };
-void paths_join(struct paths *paths, struct paths_user *user); /* leaves by list_remove() */
+void paths_join(struct paths *paths, struct paths_user *user); /* leaves by list_remove(), also while told */
 
 enum { PATHS_MAX = 8, PATH_NETWORK = 80, PATH_REASON = 160 };
+/* Addresses that only a default route matches: for "anywhere". Nothing is sent to them. */
+#define PATH_ANYWHERE_V4 "1.0.0.0"
+#define PATH_ANYWHERE_V6 "2000::"
 
 /* One way towards a remote address. */
 struct path_choice {
-    unsigned index; /* the interface's; 0: unix sockets */
+    unsigned index; /* the interface's; 0: unix sockets, and where the system tells no interfaces */
     char interface[32];
-    bool system;                /* what the system's routes choose: needs no binding, and gets none (S1.50) */
+    bool system; /* what the system's routes choose */
+    bool bind;   /* sockets are to be bound to the interface: not for what the system chooses (S1.50), unless
+                                 * some interface is prohibited or required: routes may change under a socket */
     struct layer_address local; /* to bind to; size 0: need not */
-    int rank;                   /* lower first */
+    int rank;                   /* lower first; comparable between remote addresses */
     int64_t delay_us;           /* the head start of those before it; 0: RACE_PATH_DELAY */
     char network[PATH_NETWORK]; /* which network this is: interface, gateway and the gateway's link address */
     bool usable;
-    int code;                 /* -ENETUNREACH, -HAWSER_EPROHIBITED, -EADDRNOTAVAIL; 0 */
-    char reason[PATH_REASON]; /* why not usable: "the policy prohibits cellular" */
+    int code;                 /* -ENETUNREACH, -ENETDOWN, -ENODEV, -HAWSER_EPROHIBITED, -EADDRNOTAVAIL; 0 */
+    char reason[PATH_REASON]; /* why not usable ("policy.conf:3 prohibits cellular"), or why ranked so; "" */
+    /* For people: */
+    char type[32]; /* "ethernet", "wifi", ... or the policy's word */
+    int cost;
+    bool metered;
+    bool temporary; /* source is an IPv6 privacy address */
+    unsigned mtu;
+    struct layer_address source;  /* what it would leave from; size 0: not known */
+    struct layer_address gateway; /* size 0: on the same link */
 };
 
 /* What a program asked of paths. */
 struct path_wish {
-    const struct property_values *values; /* interface, useTemporaryLocalAddress, capacity profile, family */
-    const char *interface;                /* "@eth0" of the endpoint; "": any */
-    const struct layer_address *local;    /* the local endpoint; NULL or size 0: any */
+    const struct property_values
+        *values;           /* interface, pvd, family, useTemporaryLocalAddress, capacity profile; NULL: none */
+    const char *interface; /* "@eth0" of the endpoint; NULL or "": any */
+    const struct layer_address *local; /* the local endpoint; NULL or size 0: any */
+    const char *host;                  /* what the program wrote, for policies "for" some hosts; NULL: not known */
 };
 
 /*
- * The choices towards an address, usable ones first by rank; how many. The one the system would take is among them, and
- * first unless wish or policy say otherwise. An interface without a route to the address (none, or down) is not listed,
- * but the ones named in the wish are, with the reason.
+ * The choices towards an address, usable ones first by rank; how many: at least one. The one the system would take is
+ * among them, and first unless wish or policy say otherwise. An interface without a route to the address is not listed,
+ * but the ones named in the wish are, with the reason; with no route at all there is one without a name that says so.
+ * Where the system's route is more specific, or leads into a tunnel, other interfaces count only when they are named or
+ * preferred: what is to go through a VPN does not leave beside it.
  */
 size_t paths_choose(struct paths *paths, const struct layer_address *remote, const struct path_wish *wish,
                     struct path_choice ret_choices[PATHS_MAX]);
+/* Which network a choice is in by now: before anything was sent the gateway's link address may not be known. */
+void paths_network(struct paths *paths, const struct layer_address *remote, unsigned index,
+                   char ret_network[PATH_NETWORK]);
 /* Whether an interface is up and running. */
 bool paths_running(struct paths *paths, unsigned index);
 /* RFC 6724 section 6: ret_order[i] is the rank of address i, 0 the best; an address without a route comes last. */

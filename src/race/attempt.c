@@ -60,15 +60,11 @@ static bool may_fast_open(const struct attempt *attempt)
 
 static void fill_target(struct attempt *attempt)
 {
-    const struct establish *e = attempt->establish;
-    const struct endpoint *endpoint = &e->sources[attempt->place->source].given.endpoint;
-    const char *named = *endpoint->interface ? endpoint->interface : e->config.local_interface;
     struct layer_target *target = &attempt->target;
 
     target->remote = attempt->place->found.address;
     target->local = attempt->choice.local;
-    /* The system's own choice is left to it: nothing is bound that need not be (S1.50). */
-    if (!attempt->choice.system || (named && *named))
+    if (attempt->choice.bind)
         snprintf(target->interface, sizeof target->interface, "%s", attempt->choice.interface);
     target->tls = tls_of(attempt);
     target->fast_open = may_fast_open(attempt);

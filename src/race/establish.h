@@ -41,6 +41,7 @@ struct establish_config {
     const struct property_values *values; /* the caller's */
     int64_t timeout;
     bool fast_open;
+    bool framed; /* a bare one has a framer that keeps messages apart */
     const struct establish_handler *handler;
     void *user;
 };

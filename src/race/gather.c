@@ -115,7 +115,7 @@ static void attempt_new(struct establish *e, const struct place *place, const st
 {
     struct attempt *attempt;
 
-    if (attempt_exists(e, place, plan, endpoint, choice) || e->decided)
+    if (place->gone || attempt_exists(e, place, plan, endpoint, choice) || e->decided)
         return;
     attempt = calloc(1, sizeof *attempt);
     if (!attempt) {
@@ -190,26 +190,34 @@ static void place_choose(struct establish *e, struct place *place)
     }
 }
 
-static bool same_address(const struct place *place, const struct found *found, unsigned source)
+static struct place *place_find(const struct establish *e, const struct found *found, unsigned source)
 {
-    return place->source == source && place->found.address.size == found->address.size &&
-           memcmp(&place->found.address.address, &found->address.address, found->address.size) == 0;
+    for (unsigned i = 0; i < e->place_count; i++) {
+        struct place *place = e->places[i];
+
+        if (place->source == source && place->found.address.size == found->address.size &&
+            memcmp(&place->found.address.address, &found->address.address, found->address.size) == 0)
+            return place;
+    }
+    return NULL;
 }
 
-static struct place *place_new(struct establish *e, const struct found *found, unsigned source)
+/* One that is told again has what the records say of it now. */
+static void place_put(struct establish *e, const struct found *found, unsigned source)
 {
-    struct place *place;
+    struct place *place = place_find(e, found, source);
 
-    for (unsigned i = 0; i < e->place_count; i++)
-        if (same_address(e->places[i], found, source))
-            return NULL;
+    if (place) {
+        place->found = *found;
+        place->gone = false;
+        return;
+    }
     if (e->place_count == PLACES_MAX || !(place = calloc(1, sizeof *place)))
-        return NULL;
+        return;
     place->found = *found;
     place->source = source;
     place_choose(e, place);
     e->places[e->place_count++] = place;
-    return place;
 }
 
 /* The order of RFC 6724 depends on all that is known: learnt anew with each address. */
@@ -269,7 +277,7 @@ static void places_add(struct establish *e, const struct found *found, size_t co
     unsigned before = e->place_count;
 
     for (size_t i = 0; i < count; i++)
-        (void)place_new(e, &found[i], source);
+        place_put(e, &found[i], source);
     e->sources[source].found |= e->place_count > before;
     places_sort(e);
     for (unsigned i = before; i < e->place_count; i++)
@@ -279,13 +287,14 @@ static void places_add(struct establish *e, const struct found *found, size_t co
     rank_again(e);
 }
 
-static void place_gone(struct establish *e, const struct found *gone, unsigned source)
+/* What a hint said and no address record: those that have not begun are dropped, the others may go on. */
+static void places_drop_gone(struct establish *e)
 {
     for (struct list *at = e->attempts.next; at != &e->attempts; at = at->next) {
         struct attempt *attempt = container_of(at, struct attempt, link);
 
-        if (!same_address(attempt->place, gone, source) || !attempt->candidate || attempt->over ||
-            race_running(attempt->candidate) || race_withdraw(e->race, attempt->candidate) < 0)
+        if (!attempt->place->gone || !attempt->candidate || attempt->over || race_running(attempt->candidate) ||
+            race_withdraw(e->race, attempt->candidate) < 0)
             continue;
         attempt->candidate = NULL;
         attempt_skip(attempt, -HAWSER_ERESOLVE, "the address was a hint that did not come true");
@@ -326,9 +335,14 @@ static void source_answered(void *user, const struct resolve_answer *answer)
     report_lookup(e, &answer->lookup);
     if (answer->code < 0 && !source->found)
         establish_blame(e, answer->code, "", answer->reason);
-    for (size_t i = 0; i < answer->gone_count; i++)
-        place_gone(e, &answer->gone[i], index);
+    for (size_t i = 0; i < answer->gone_count; i++) {
+        struct place *place = place_find(e, &answer->gone[i], index);
+
+        if (place)
+            place->gone = true;
+    }
     places_add(e, answer->found, answer->found_count, index);
+    places_drop_gone(e);
     answered_all(e, source, answer->questions);
     if (answer->last) {
         source->resolution = NULL;

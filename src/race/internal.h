@@ -55,6 +55,7 @@ struct source {
 struct place {
     struct found found;
     unsigned source;
+    bool gone;           /* the records no longer say it */
     unsigned preference; /* RFC 6724: lower first */
     size_t choice_count;
     struct path_choice choices[PATHS_MAX];
@@ -111,7 +112,7 @@ struct establish {
     bool begun, complete, decided, timed_out, told, prefer_v4, ranked_by_policy, history_read;
     struct attempt *winner;
     struct layer *told_top; /* the winner's, while done() runs */
-    int code; /* of what says most about the failure */
+    int code;               /* of what says most about the failure */
     char reason[REASON_MAX];
 
     struct lookup *lookups;
@@ -142,7 +143,7 @@ int attempt_start(struct attempt *attempt);                     /* race_handler.
 void attempt_stop(struct attempt *attempt, enum race_stop why); /* race_handler.stop */
 void attempt_fail(struct attempt *attempt, const char *layer, int code, const char *reason);
 void attempt_free(struct attempt *attempt);
-void attempt_note(struct attempt *attempt); /* in the history */
+void attempt_note(struct attempt *attempt);                               /* in the history */
 void attempt_note_path(struct attempt *attempt, const struct layer *top); /* for the report */
 bool attempt_ran(const struct attempt *attempt);
 

@@ -52,6 +52,7 @@ static void plan_judge(struct establish *e, struct plan *plan, const struct stac
         .multipath = words->mptcp,
         .unix_socket = words->unix_socket,
         .proxy = plan->proxy >= 0,
+        .framed = e->config.framed,
     };
     int rank = 0;
     char reason[REASON_MAX] = "";

@@ -192,7 +192,8 @@ static void arguments_are_checked(void **state)
     assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.trust = "hope"), &none),
                      -HAWSER_ETRUST);
     assert_int_equal(hawser_associate(context, contradiction, HAWSER_ASSOCIATE(.trust = "any"), &none), -HAWSER_ETRUST);
-    assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.stack = "tcp"), &none), -EINVAL);
+    assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.stack = "tcp"), &none),
+                     -HAWSER_EPROHIBITED);
     assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.stack = "tls/pigeon"), &none), -EINVAL);
     assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.policy = HAWSER_INTERACTIVE), &none),
                      -EOPNOTSUPP);

@@ -55,6 +55,27 @@ class Runner(unittest.TestCase):
 
 
 class Examples(Runner):
+    def test_connect(self):
+        """A plain descriptor from a race: the first address refuses, the second answers (S1.50)."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+
+            def serve():
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1024)
+                    connection.sendall(b"HTTP/1.0 204 Here\r\n\r\n")
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            result = self.run_example("connect", f"localhost:{port}")
+            thread.join()
+        self.assertEqual(result.stdout, "HTTP/1.0 204 Here\r\n\r\n")
+        self.assertIn(f"127.0.0.1:{port}: won", result.stderr)
+        result = self.run_example("connect", f"localhost:{port}", code=1)
+        self.assertIn("Connection refused", result.stderr)
+        self.assertIn("malformed", self.run_example("connect", "nowhere", code=1).stderr)
+
     def test_hello(self):
         _, endpoint = self.start("echo_listener")
         result = self.run_example("hello", endpoint)

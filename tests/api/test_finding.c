@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding and racing through the public calls, on loopback: several endpoints, who wins, what the report says, what is left. */
+#include "api.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <hawser/connect.h>
+
+/* A socket that listens on 127.0.0.1; where nobody accepts, the kernel still does, and then says nothing. */
+static int silent_server(char *endpoint, size_t size)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    snprintf(endpoint, size, "127.0.0.1:%u", ntohs(address.sin_port));
+    return fd;
+}
+
+/* A port that nobody listens on: it was bound a moment ago. */
+static void refusing_server(char *endpoint, size_t size)
+{
+    close(silent_server(endpoint, size));
+}
+
+static void keep_report(const hawser_event *event, void *user)
+{
+    const hawser_report *report;
+
+    assert_int_equal(hawser_association_report(event->association, &report), 0);
+    assert_int_equal(hawser_report_copy(report, user), 0);
+}
+
+/* Opens towards `first`, with the world's listener as the alternative, and waits for the report. */
+static hawser_report *race(struct world *world, const char *first, unsigned event, const char *second)
+{
+    char key[400];
+    const char *others[] = {second};
+    hawser_report *report = NULL;
+
+    snprintf(key, sizeof key, "%s@%s", hawser_identity_name(world->identity), first);
+    assert_int_equal(
+        hawser_associate(world->client_context, key,
+                         HAWSER_ASSOCIATE(.endpoints = others, .endpoint_count = second ? 1 : 0, .timeout_us = 5000000),
+                         &world->client.line),
+        0);
+    end_note(&world->client, world->client.line);
+    hawser_register(world->client.line, event, keep_report, &report);
+    until(world, report);
+    return report;
+}
+
+static void the_second_answers_when_the_first_refuses(void **state)
+{
+    struct world *world = *state;
+    char first[64];
+    hawser_report *report;
+
+    world_listen(world, NULL);
+    refusing_server(first, sizeof first);
+    report = race(world, first, HAWSER_ESTABLISHED, world->endpoint);
+    assert_int_equal(report->code, 0);
+    assert_string_equal(report->stack, "tls/tcp");
+    assert_string_equal(report->peer_name, hawser_identity_name(world->identity));
+    assert_string_equal(report->verification, "key");
+    assert_int_equal(report->attempt_count, 2);
+    assert_int_equal(report->attempts[0].outcome, HAWSER_ATTEMPT_FAILED);
+    assert_int_equal(report->attempts[0].code, -ECONNREFUSED);
+    assert_string_equal(report->attempts[0].layer, "tcp");
+    assert_string_equal(report->attempts[0].reached, "");
+    assert_int_equal(report->attempts[1].outcome, HAWSER_ATTEMPT_WON);
+    assert_string_equal(report->attempts[1].reached, "tls");
+    /* Its failure started the next one; no timer was waited for. */
+    assert_true(report->attempts[1].start_us - report->attempts[0].end_us < 100000);
+    hawser_report_free(report);
+}
+
+/* What accepts and never speaks TLS loses: the security handshake decides (S4.27). */
+static void a_server_without_a_voice_loses(void **state)
+{
+    struct world *world = *state;
+    char first[64];
+    int fd = silent_server(first, sizeof first);
+    hawser_report *report;
+
+    world_listen(world, NULL);
+    report = race(world, first, HAWSER_ESTABLISHED, world->endpoint);
+    assert_int_equal(report->attempts[0].outcome, HAWSER_ATTEMPT_LOST);
+    assert_string_equal(report->attempts[0].reached, "tcp");
+    assert_int_equal(report->attempts[1].outcome, HAWSER_ATTEMPT_WON);
+    assert_true(report->attempts[1].start_us - report->attempts[0].start_us >= 250000);
+    hawser_report_free(report);
+    close(fd);
+}
+
+static void the_first_that_works_is_alone(void **state)
+{
+    struct world *world = *state;
+    char second[64];
+    int fd = silent_server(second, sizeof second);
+    struct pollfd came = {.fd = fd, .events = POLLIN};
+    hawser_report *report;
+
+    world_listen(world, NULL);
+    report = race(world, hawser_association_endpoint(world->listener), HAWSER_ESTABLISHED, second);
+    assert_int_equal(report->attempts[0].outcome, HAWSER_ATTEMPT_WON);
+    assert_int_equal(report->attempts[1].outcome, HAWSER_ATTEMPT_SKIPPED);
+    assert_int_equal(poll(&came, 1, 0), 0);
+    hawser_report_free(report);
+    close(fd);
+}
+
+static void when_all_fail_the_report_says_why(void **state)
+{
+    struct world *world = *state;
+    char first[64], second[64];
+    hawser_report *report;
+
+    refusing_server(first, sizeof first);
+    refusing_server(second, sizeof second);
+    report = race(world, first, HAWSER_CLOSED, second);
+    assert_int_equal(report->code, -ECONNREFUSED);
+    assert_non_null(strstr(report->reason, "Connection refused"));
+    assert_int_equal(report->attempt_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(report->attempts[i].outcome, HAWSER_ATTEMPT_FAILED);
+    hawser_report_free(report);
+}
+
+static void ending_in_mid_race_leaves_nothing(void **state)
+{
+    struct world *world = *state;
+    char first[64], second[64];
+    int one = silent_server(first, sizeof first), other = silent_server(second, sizeof second);
+    const char *others[] = {second};
+    int before;
+
+    /* What the context keeps for later, the watch of interfaces, is made by the first. */
+    assert_int_equal(
+        hawser_associate(world->client_context, first, HAWSER_ASSOCIATE(.trust = "any"), &world->client.line), 0);
+    world_step(world);
+    end_note(&world->client, world->client.line);
+    assert_int_equal(hawser_abort(world->client.line, 0, ""), 0);
+    until(world, world->client.closed);
+    end_drop(&world->client);
+    before = count_descriptors();
+    assert_int_equal(hawser_associate(world->client_context, first,
+                                      HAWSER_ASSOCIATE(.endpoints = others, .endpoint_count = 1, .trust = "any"),
+                                      &world->client.line),
+                     0);
+    end_note(&world->client, world->client.line);
+    until(world, count_descriptors() >= before + 2);
+    assert_int_equal(hawser_abort(world->client.line, 0, ""), 0);
+    until(world, world->client.closed);
+    assert_int_equal(count_descriptors(), before);
+    assert_true(world->client.attempt_count == 2);
+    close(one);
+    close(other);
+}
+
+static void report_is_told_in_time_or_not(void **state)
+{
+    struct world *world = *state;
+    const hawser_report *report;
+    char first[64];
+    int fd = silent_server(first, sizeof first);
+
+    assert_int_equal(
+        hawser_associate(world->client_context, first, HAWSER_ASSOCIATE(.trust = "any"), &world->client.line), 0);
+    world_step(world);
+    assert_int_equal(hawser_association_report(world->client.line, &report), 0);
+    assert_int_equal(report->attempt_count, 1);
+    assert_string_equal(report->attempts[0].reason, "it is still running");
+    close(fd);
+    world_connect(world);
+    assert_int_equal(hawser_association_report(world->client.line, &report), -ENOENT);
+    assert_int_equal(hawser_association_report(world->server.line, &report), -ENOENT);
+}
+
+static void contradictions_are_refused_at_once(void **state)
+{
+    struct world *world = *state;
+    hawser_properties *properties;
+
+    assert_int_equal(hawser_associate(world->client_context, "127.0.0.1:1", HAWSER_ASSOCIATE(.stack = "tcp"), NULL),
+                     -HAWSER_EPROHIBITED);
+    assert_int_equal(
+        hawser_associate(world->client_context, "127.0.0.1:1", HAWSER_ASSOCIATE(.stack = "tls/socks5/tcp"), NULL),
+        -HAWSER_EPROPERTY);
+    assert_int_equal(hawser_properties_new(&properties), 0);
+    assert_int_equal(hawser_properties_want(properties, HAWSER_REQUIRE, "proxy", "gopher://127.0.0.1:70"),
+                     -HAWSER_EPROPERTY);
+    hawser_properties_unref(properties);
+    /* Security cannot be had without tls, nor a session without security. */
+    assert_int_equal(hawser_properties_new(&properties), 0);
+    assert_int_equal(hawser_properties_set(properties, "security", "prohibit"), 0);
+    assert_true(
+        hawser_associate(world->client_context, "127.0.0.1:1", HAWSER_ASSOCIATE(.properties = properties), NULL) < 0);
+    hawser_properties_unref(properties);
+}
+
+/* ------------------------------------------------------------------------------------------------- hawser_connect() */
+
+static void connect_gives_a_plain_descriptor(void **state)
+{
+    struct world *world = *state;
+    char first[64], second[64], byte;
+    const char *others[] = {second};
+    int server = silent_server(second, sizeof second), fd = -1, accepted;
+    hawser_report *report = NULL;
+
+    (void)world;
+    refusing_server(first, sizeof first);
+    assert_int_equal(
+        hawser_connect(first, HAWSER_CONNECT(.endpoints = others, .endpoint_count = 1, .state_dir = ""), &fd, &report),
+        0);
+    assert_string_equal(report->stack, "tcp");
+    assert_true(report->bare);
+    assert_int_equal(report->attempt_count, 2);
+    assert_int_equal(report->attempts[0].code, -ECONNREFUSED);
+    accepted = accept(server, NULL, NULL);
+    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(read(accepted, &byte, 1), 1); /* and nothing came before it */
+    assert_int_equal(byte, 'x');
+    hawser_report_free(report);
+    close(accepted);
+    close(fd);
+    close(server);
+}
+
+static void connect_says_why_not(void **state)
+{
+    char first[64];
+    hawser_report *report = NULL;
+    int fd = -1;
+
+    (void)state;
+    refusing_server(first, sizeof first);
+    assert_int_equal(hawser_connect(first, HAWSER_CONNECT(.state_dir = ""), &fd, &report), -ECONNREFUSED);
+    assert_int_equal(fd, -1);
+    assert_int_equal(report->code, -ECONNREFUSED);
+    hawser_report_free(report);
+    assert_int_equal(hawser_connect("nonsense", NULL, &fd, NULL), -HAWSER_EENDPOINT);
+    assert_int_equal(hawser_connect("fd:3", NULL, &fd, NULL), -EOPNOTSUPP);
+}
+
+static void connect_beside_a_loop(void **state)
+{
+    char endpoint[64];
+    int server = silent_server(endpoint, sizeof endpoint), fd = -1, r;
+    hawser_connecting *connecting;
+    struct pollfd wait;
+
+    (void)state;
+    assert_int_equal(hawser_connect_start(endpoint, HAWSER_CONNECT(.state_dir = ""), &connecting), 0);
+    wait = (struct pollfd){.fd = hawser_connecting_fd(connecting), .events = POLLIN};
+    while ((r = hawser_connecting_finish(connecting, &fd, NULL)) == -EAGAIN)
+        assert_true(poll(&wait, 1, 5000) > 0);
+    assert_int_equal(r, 0);
+    assert_int_equal(hawser_connecting_finish(connecting, &fd, NULL), -EALREADY);
+    hawser_connecting_free(connecting);
+    assert_int_equal(write(fd, "x", 1), 1); /* the descriptor outlives what made it */
+    close(fd);
+    /* Given up in the middle. */
+    assert_int_equal(hawser_connect_start(endpoint, HAWSER_CONNECT(.state_dir = ""), &connecting), 0);
+    hawser_connecting_free(connecting);
+    close(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        api_test(the_second_answers_when_the_first_refuses),
+        api_test(a_server_without_a_voice_loses),
+        api_test(the_first_that_works_is_alone),
+        api_test(when_all_fail_the_report_says_why),
+        api_test(ending_in_mid_race_leaves_nothing),
+        api_test(report_is_told_in_time_or_not),
+        api_test(contradictions_are_refused_at_once),
+        api_test(connect_gives_a_plain_descriptor),
+        api_test(connect_says_why_not),
+        api_test(connect_beside_a_loop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
