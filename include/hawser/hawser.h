@@ -163,6 +163,8 @@ typedef struct hawser_associate_options {
     hawser_verification min_verification;
     const char *const *endpoints; /* more of them for the same peer, to race (S4.5); copied */
     size_t endpoint_count;
+    const char *
+        server_name; /* that TLS asks for and verifies, where an address is given apart from it; NULL: the endpoint's */
     const char *local; /* where to leave from: "192.0.2.1:0", "[2001:db8::1]:0@eth0"; NULL: anywhere */
     const char *stack; /* "tls/tcp,tls/unix": these only; NULL: by endpoint, properties and policy */
     const hawser_properties *properties; /* NULL: defaults; copied */
@@ -459,9 +461,9 @@ typedef enum hawser_event_type {
     HAWSER_STREAM_WRITABLE,
     HAWSER_STREAM_CLOSED, /* both directions ended, or reset */
     HAWSER_PATHS_CHANGED, /* a strand came, went or changed state (S2.52) */
-    HAWSER_ENDED, /* bare: the peer sends no more, but still takes; with a handler the line stays open for what we
+    HAWSER_ENDED,  /* bare: the peer sends no more, but still takes; with a handler the line stays open for what we
                    * send, until hawser_close() or a final message; without one it closes when what is queued left */
-    HAWSER_CLOSED,        /* the end; nothing follows */
+    HAWSER_CLOSED, /* the end; nothing follows */
     HAWSER_EVENT_COUNT_,
 } hawser_event_type;
 HAWSER_API const char *hawser_event_name(hawser_event_type type);

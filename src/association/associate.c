@@ -84,12 +84,13 @@ static void properties_apply(struct associating *a)
 
 static int properties_read(struct associating *a)
 {
-    struct opening *opening = a->association->opening;
-    int r = a->options.properties ? hawser_properties_copy(a->options.properties, &opening->properties) : 0;
+    hawser_association *association = a->association;
+    struct opening *opening = association->opening;
+    int r = a->options.properties ? hawser_properties_copy(a->options.properties, &association->properties) : 0;
 
     if (r < 0)
         return r;
-    a->values = properties_values(opening->properties);
+    a->values = properties_values(association->properties);
     a->session = a->values->session != HAWSER_PROHIBIT;
     a->bare = a->values->session != HAWSER_REQUIRE;
     properties_apply(a);
@@ -111,18 +112,6 @@ static int trust_rule(const struct endpoint *endpoint, const char *given, char *
     }
     (void)snprintf(rule, size, "key=%s", endpoint->key_name);
     return given && strcmp(given, rule) != 0 ? -HAWSER_ETRUST : 0;
-}
-
-/* What keys of first use and tickets are filed under. */
-static void service_of(const struct endpoint *endpoint, char *service, size_t size)
-{
-    *service = '\0';
-    if (endpoint->kind == ENDPOINT_HOST)
-        (void)snprintf(service, size, "%s:%u", endpoint->host, endpoint->port);
-    else if (endpoint->kind == ENDPOINT_SERVICE)
-        (void)snprintf(service, size, "%s", endpoint->host);
-    else
-        (void)endpoint_print_address(&endpoint->address, service, size);
 }
 
 /* The name that a certificate has to show: of a service the domain that was asked, since an answer of DNS cannot say whom
@@ -153,7 +142,7 @@ static int secure_make(struct associating *a, struct opening_endpoint *endpoint,
         .trust = rule,
         .trust_file = options->trust_file,
         .min_verification = options->min_verification,
-        .server_name = server_name_of(&endpoint->endpoint),
+        .server_name = options->server_name ? options->server_name : server_name_of(&endpoint->endpoint),
         .service = service,
         .alpn = options->alpn,
         .session = session,
@@ -166,7 +155,7 @@ static int secure_make(struct associating *a, struct opening_endpoint *endpoint,
 
     if (r < 0)
         return r;
-    service_of(&endpoint->endpoint, service, sizeof service);
+    (void)endpoint_service(&endpoint->endpoint, service, sizeof service);
     return secure_new(a->association->context, &secure, ret);
 }
 
@@ -215,7 +204,7 @@ static int line_make(struct associating *a)
     const struct bare_setup setup = {
         .framer = options->framer,
         .framer_user = options->framer_user,
-        .host = first->kind == ENDPOINT_HOST ? first->host : server_name_of(first),
+        .host = options->server_name ? options->server_name : server_name_of(first),
         .line = &line,
         .undecided = a->session,
     };

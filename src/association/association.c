@@ -225,6 +225,7 @@ static void association_free(hawser_association *association)
         free(association->peer);
         association->peer = older;
     }
+    hawser_properties_unref(association->properties);
     free(association->listener);
     free(association->endpoint);
     free(association->end_reason);

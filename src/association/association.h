@@ -63,7 +63,7 @@ struct secure_options {
     const char *trust, *trust_file;
     hawser_verification min_verification;
     const char *server_name, *service, *alpn; /* NULL: none */
-    bool session, bare; /* hawser/1 is offered; the peer's own protocol will do */
+    bool session, bare;                       /* hawser/1 is offered; the peer's own protocol will do */
     bool early_data, present_certificate, no_tickets;
 };
 
@@ -153,6 +153,7 @@ struct hawser_association {
     struct taking *taking;               /* uthash: messages with an answer to HAWSER_ARRIVING */
     void *user;
 
+    hawser_properties *properties; /* the program's, a copy; shared with a listener's; NULL: defaults */
     struct secure *secure;
     struct peer *peer;
     const char *nonce_key; /* under which security_nonce_add() noted it; NULL: not */
@@ -231,7 +232,7 @@ void report_established(hawser_association *association, const struct strand *st
 
 /* open.c */
 const hawser_report *open_report(const hawser_association *association); /* NULL: there is none any more */
-void open_free(hawser_association *association); /* what is under way is cancelled */
+void open_free(hawser_association *association);                         /* what is under way is cancelled */
 
 /* listener.c */
 void listener_close(hawser_association *association);
@@ -243,8 +244,8 @@ void listener_forget(hawser_association *child); /* it is no longer the listener
 /* strand.c */
 int strand_new(hawser_association *association, struct strand **ret_strand);
 void strand_set_top(struct strand *strand, struct layer *top); /* may be the one that it writes early to */
-void strand_leave_top(struct strand *strand); /* the stack that it wrote early to is going */
-int strand_join(struct strand *strand, bool early); /* makes the session use it */
+void strand_leave_top(struct strand *strand);                  /* the stack that it wrote early to is going */
+int strand_join(struct strand *strand, bool early);            /* makes the session use it */
 void strand_secured(struct strand *strand, bool early_accepted);
 void strand_read(struct strand *strand);
 void strand_write(struct strand *strand);

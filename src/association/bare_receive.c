@@ -387,6 +387,12 @@ static int keep_rest(struct bare *bare, const uint8_t *data, size_t size)
     return 0;
 }
 
+/* Many servers end without saying so inside TLS. Where the framer knows that nothing is missing, nothing is. */
+static bool is_between_messages(const struct bare *bare)
+{
+    return !bare->plain && !bare->greeting && bare->in_size == 0 && !bare->in_parts;
+}
+
 static ssize_t receive(struct bare *bare, uint8_t *buffer, size_t size)
 {
     struct layer *top = bare->strand->top;
@@ -398,7 +404,7 @@ static ssize_t receive(struct bare *bare, uint8_t *buffer, size_t size)
     n = top->type->receive(top, buffer, size);
     if (n > 0 || n == -EAGAIN)
         return n;
-    if (n < 0) {
+    if (n < 0 && !(n == -HAWSER_ETRUNCATED && is_between_messages(bare))) {
         error = layer_error(top);
         strand_lost(bare->strand, (int)n, error->code ? error->reason : hawser_strerror((int)n));
         return n;

@@ -109,12 +109,16 @@ static void listen_secure_bare(hawser_association *association)
 /* Which clients the properties let in beside those that speak hawser/1. */
 static int listen_properties(hawser_association *association, const hawser_listen_options *options)
 {
-    const struct property_values *values = properties_values(options->properties);
+    const struct property_values *values;
     struct listener *listener = association->listener;
     char reason[REASON_SIZE];
     struct hawser_framing *framing;
-    int r = property_check(values, true, reason, sizeof reason);
+    int r = options->properties ? hawser_properties_copy(options->properties, &association->properties) : 0;
 
+    if (r < 0)
+        return r;
+    values = properties_values(association->properties);
+    r = property_check(values, true, reason, sizeof reason);
     if (r < 0) {
         loop_log(association->context, HAWSER_LOG_ERROR, "%s", reason);
         return r;

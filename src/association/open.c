@@ -167,7 +167,7 @@ int open_start(hawser_association *association, const hawser_associate_options *
         .stacks = opening->stacks,
         .local = opening->local.address.size ? &opening->local.address : NULL,
         .local_interface = opening->local.interface,
-        .values = properties_values(opening->properties),
+        .values = properties_values(association->properties),
         .timeout = options->timeout_us ? options->timeout_us : DEFAULT_TIMEOUT,
         .fast_open = !options->no_fast_open,
         .framed = options->framer != NULL,
@@ -204,7 +204,6 @@ void open_free(hawser_association *association)
         secure_unref(opening->endpoints[i].session);
         secure_unref(opening->endpoints[i].bare);
     }
-    hawser_properties_unref(opening->properties);
     free(opening->stacks);
     free(opening);
 }

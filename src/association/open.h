@@ -16,10 +16,9 @@ struct opening {
     struct establish *establish;
     struct opening_endpoint endpoints[ESTABLISH_ENDPOINTS_MAX];
     size_t endpoint_count;
-    hawser_properties *properties; /* a copy; NULL: defaults */
-    char *stacks;                  /* a copy; NULL: by properties */
-    struct endpoint local;         /* kind ADDRESS when one was given */
-    struct attempt *early;         /* the one that carries early data: its layers are the strand's for that long */
+    char *stacks;          /* a copy; NULL: by properties */
+    struct endpoint local; /* kind ADDRESS when one was given */
+    struct attempt *early; /* the one that carries early data: its layers are the strand's for that long */
     bool done, no_early_data;
 };
 

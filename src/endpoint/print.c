@@ -137,3 +137,19 @@ int endpoint_print(const struct endpoint *endpoint, char *text, size_t size)
         output_add(&output, "@%s", endpoint->interface);
     return (int)output.length;
 }
+
+int endpoint_service(const struct endpoint *endpoint, char *text, size_t size)
+{
+    switch (endpoint->kind) {
+    case ENDPOINT_HOST:
+        return snprintf(text, size, "%s:%u", endpoint->host, endpoint->port);
+    case ENDPOINT_SERVICE:
+        return snprintf(text, size, "%s", endpoint->host);
+    case ENDPOINT_ADDRESS:
+    case ENDPOINT_UNIX:
+        return endpoint_print_address(&endpoint->address, text, size);
+    case ENDPOINT_FD:
+        break;
+    }
+    return snprintf(text, size, "fd:%d", endpoint->fd);
+}

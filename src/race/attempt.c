@@ -19,9 +19,7 @@ static const struct tls_config *tls_of(const struct attempt *attempt)
 /* What is remembered is filed under the service, however it is reached. */
 static const char *service_of(const struct attempt *attempt)
 {
-    const struct tls_config *tls = tls_of(attempt);
-
-    return tls && tls->service ? tls->service : attempt->remote;
+    return attempt->establish->sources[attempt->endpoint].service;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- start */
@@ -55,7 +53,7 @@ static bool may_fast_open(const struct attempt *attempt)
 
     return attempt->establish->config.fast_open && tls && tls->service &&
            strncmp(attempt->plan->stack, "tls/", 4) == 0 && !attempt->plan->unix_socket &&
-           fast_open_recall(attempt->establish->context, tls->service) != FAST_OPEN_BROKEN;
+           fast_open_recall(attempt->establish->context, service_of(attempt)) != FAST_OPEN_BROKEN;
 }
 
 static void fill_target(struct attempt *attempt)

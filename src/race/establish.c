@@ -206,8 +206,10 @@ static int establish_fill(struct establish *e, const struct establish_config *co
     e->config = *config;
     e->began = loop_now(e->context);
     e->endpoint_count = e->source_count = (unsigned)config->endpoint_count;
-    for (unsigned i = 0; i < e->endpoint_count; i++)
+    for (unsigned i = 0; i < e->endpoint_count; i++) {
         e->sources[i].given = config->endpoints[i];
+        (void)endpoint_service(&config->endpoints[i].endpoint, e->sources[i].service, sizeof e->sources[i].service);
+    }
     e->config.endpoints = NULL;
     r = property_check(config->values, false, reason, size);
     if (r == 0)

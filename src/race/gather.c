@@ -38,10 +38,9 @@ static bool alpn_speaks(const struct attempt *attempt)
 static unsigned penalty_of(const struct attempt *attempt)
 {
     struct establish *e = attempt->establish;
-    const struct tls_config *tls = e->sources[attempt->endpoint].given.session_tls;
     struct history_record record;
     char address[TEXT_MAX] = "";
-    const struct history_key key = {attempt->choice.network, tls ? tls->service : "", address, NULL};
+    const struct history_key key = {attempt->choice.network, e->sources[attempt->endpoint].service, address, NULL};
 
     if (!e->history_read)
         return 0;
@@ -238,8 +237,7 @@ static void places_sort(struct establish *e)
 /* What is remembered is looked at once there is a choice: a single candidate needs no disk. */
 static void history_begin(struct establish *e)
 {
-    const struct tls_config *tls = e->sources[0].given.session_tls;
-    const struct history_key key = {e->places[0]->choices[0].network, tls ? tls->service : "", NULL, NULL};
+    const struct history_key key = {e->places[0]->choices[0].network, e->sources[0].service, NULL, NULL};
     struct history_record record;
 
     if (e->history_read || !race_candidate_at(e->race, 1))
@@ -373,6 +371,8 @@ static int source_resolve(struct establish *e, struct source *source)
     };
     int r;
 
+    if (!source->proxy)
+        history_prepare(e->history, source->service); /* on the worker, while the name servers are asked */
     source->waiting = RACE_V6 | RACE_V4 | (config.https ? RACE_SERVICE : 0u);
     race_ask(e->race, source->waiting);
     r = resolve_start(e->context, &config, &source->resolution);

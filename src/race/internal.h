@@ -21,6 +21,7 @@ enum {
     PLACES_MAX = 64,
     LOOKUPS_MAX = 64,
     REASON_MAX = 256,
+    SERVICE_MAX = 320,
     STACK_MAX = 48,
     TEXT_MAX = 128
 };
@@ -43,6 +44,7 @@ struct source {
     struct establish *establish;
     struct establish_endpoint given; /* a proxy has no tls of its own */
     bool proxy;
+    char service[SERVICE_MAX];    /* what is remembered of it is filed under this */
     const char *user, *password;  /* a proxy's; in texts */
     hawser_preference preference; /* a proxy's: how much it is wanted */
     char *texts;

@@ -125,11 +125,8 @@ static bool has_alpn(const struct establish *e)
 /* Whether the peer is known to speak hawser/1: by its key's name, or from earlier. */
 static bool known_session(const struct establish *e)
 {
-    const struct tls_config *tls = e->config.endpoints[0].session_tls;
-
-    if (*e->sources[0].given.endpoint.key_name)
-        return true;
-    return tls && tls->service && history_speaks(e->history, tls->service) == HISTORY_SESSION;
+    return *e->sources[0].given.endpoint.key_name ||
+           history_speaks(e->history, e->sources[0].service) == HISTORY_SESSION;
 }
 
 /* One stack in the forms that the session property leaves: docs/racing.md, the ladder. */
