@@ -86,6 +86,7 @@ static int listener_child(hawser_association *parent, int fd, bool tls, struct s
     child->parent = parent;
     child->child = true;
     child->secure = tls ? secure_ref(parent->secure) : NULL;
+    child->properties = hawser_properties_ref(parent->properties);
     child->user = listener->user;
     child->linger = listener->line.linger;
     child->line_dead = parent->line_dead;
