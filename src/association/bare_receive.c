@@ -200,10 +200,10 @@ static int deliver(struct bare *bare, const void *data, size_t size, uint64_t to
         return last && size == 0 ? 0 : bare_stream_push(bare, data, size);
     if (bare->in_parts || !last || bare->plain)
         return deliver_part(bare, data, size, total, last);
-    if (size > limit_of(bare))
-        return -HAWSER_ELARGE;
     if (total != HAWSER_SIZE_UNKNOWN && total != size)
         return -EINVAL;
+    if (size > limit_of(bare)) /* all of one that is taken in parts only */
+        return deliver_part(bare, data, size, size, true);
     bare->in_id++;
     bare->statistics.messages_received++;
     tell_whole(bare, data, size);

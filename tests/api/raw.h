@@ -111,4 +111,27 @@ static inline void listen_bare(struct world *world, const char *session, const c
     hawser_properties_unref(properties);
 }
 
+/* A plain client of a listener that takes no others. */
+static inline void plain(struct world *world, struct raw *raw, const char *framer, hawser_listen_options options)
+{
+    listen_bare(world, "prohibit", "prohibit", framer, options);
+    *raw = raw_connect(world);
+    until(world, world->server.seen[HAWSER_ESTABLISHED]);
+}
+
+#define BLOCK (8u << 20) /* more than the system takes while nobody reads */
+
+/* A message that fills what the system takes, and keeps the rest of the queue waiting. */
+static inline hawser_message_id send_block(struct world *world, char *block)
+{
+    hawser_message_id id;
+
+    memset(block, 'b', BLOCK);
+    assert_int_equal(hawser_send(world->server.line, block, BLOCK, NULL, &id), 0);
+    for (int i = 0; i < 20; i++)
+        world_step(world);
+    assert_int_equal(world->server.settled, 0);
+    return id;
+}
+
 #endif
