@@ -189,9 +189,7 @@ def main():
     if not shutil.which("nginx"):
         sys.exit("nginx is not installed")
     import lab  # pylint: disable=import-outside-toplevel  it reads the two above
-    if not os.environ.get(lab.INSIDE):
-        lab.enter()
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    lab.enter()
     result = inside(lab, conf)
     if conf.json:
         print(json.dumps(result))

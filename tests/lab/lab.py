@@ -8,7 +8,6 @@ that cannot be. Everything that is changed at run time is a command that is answ
 import ctypes
 import json
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -18,9 +17,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "interop"))
-from harness import DEADLINE, SKIPPED, Failure, Process, World, check, run, skip  # noqa: E402 the path is ours
+import namespaces  # noqa: E402 the path is ours
+from harness import DEADLINE, SKIPPED, Process, World, check, need, poll, run, skip  # noqa: E402, F401 for tests
 
-INSIDE = "HAWSER_LAB_INSIDE"
 EMULATOR = os.environ.get("HAWSER_LAB_LINK", os.path.join(HERE, "..", "..", "build", "tests", "lab", "lab-link"))
 CLIENT = os.environ.get("HAWSER_LAB_CLIENT", os.path.join(HERE, "..", "..", "build", "tests", "lab", "lab-client"))
 RTT_MS = 40.0
@@ -32,33 +31,18 @@ STALL_MS = 10.0  # a machine that is later than this explains a bound that was m
 TRIES = 8
 
 
-def refuse(reason):
-    print(f"SKIP {os.path.basename(sys.argv[0])}: {reason}")
-    sys.exit(SKIPPED)
-
-
 def start(*tests):
     """Runs the tests; the process ends with their result."""
-    if not os.environ.get(INSIDE):
-        enter()
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    enter()
     run(*tests, make=Lab)
 
 
 def enter():
     """Runs this program again in namespaces of its own: network, mounts, and processes, so that none stays behind."""
-    for tool in ("unshare", "nsenter", "ip", "mount", "certtool"):
-        if not shutil.which(tool):
-            refuse(f"{tool} is not installed")
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        refuse("/dev/net/tun cannot be opened: links between namespaces need it")
-    unshare = ["unshare", *(["-Ur"] if os.geteuid() else []), "-nmpf", "--kill-child", "--mount-proc"]
-    tried = subprocess.run([*unshare, "true"], check=False, capture_output=True, text=True)
-    if tried.returncode != 0:
-        refuse(f"this system allows no namespaces: {tried.stderr.strip()}")
-    os.environ[INSIDE] = "1"
-    sys.stdout.flush()
-    os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
+        print(f"SKIP {os.path.basename(sys.argv[0])}: /dev/net/tun cannot be opened, and links between namespaces need it")
+        sys.exit(SKIPPED)
+    namespaces.enter("nsenter", "mount", "certtool")
 
 
 class Commanded(Process):
@@ -192,7 +176,7 @@ class Host:
     """A host: network and mounts of its own, with its own resolv.conf, hosts, nsswitch.conf and certificates."""
 
     FILES = {"resolv.conf": "nameserver 127.0.0.1\n", "hosts": "127.0.0.1 localhost\n::1 localhost\n",
-             "nsswitch.conf": "hosts: files dns\n", "policy.conf": ""}
+             "nsswitch.conf": "hosts: files dns\n"}
 
     def __init__(self, lab, name):
         self.lab, self.name = lab, name
@@ -349,6 +333,7 @@ class Lab(World):
                            f"addr add {self.V6.format(number)}/128 dev lo nodad")
         self.names = self.client.commanded(sys.executable, os.path.join(HERE, "names.py"), "127.0.0.1")
         self.servers = self.server.commanded(sys.executable, os.path.join(HERE, "servers.py"))
+        self.write_policy("")
         self.link = self.links[0]
         return self.link
 
@@ -389,10 +374,15 @@ class Lab(World):
         return tempfile.mkdtemp(dir=self.directory)
 
     def write_policy(self, text):
-        """The user's policy file (docs/policy.md)."""
+        """The user's policy file (docs/policy.md). A TUN device is a tunnel; here it stands for a cable."""
         os.makedirs(self.path("config", "hawser"), exist_ok=True)
         with open(self.path("config", "hawser", "policy.conf"), "w", encoding="ascii") as policy:
-            policy.write(text)
+            policy.write("interface p* type ethernet\n" + text)
+
+    def counters(self, state):
+        """What `hawser stats` says, by name."""
+        told = self.client.hawser("stats", "--json", state=state).event("stats")
+        return {counter["name"]: counter["count"] for counter in told["counters"]}
 
     @staticmethod
     def now_ms():

@@ -5,8 +5,7 @@ does. The figures of a quiet machine are in docs/broken-networks.md."""
 
 from statistics import median
 
-from harness import need
-from lab import STALL_MS, TRIES, check, skip, start
+from lab import STALL_MS, TRIES, check, need, skip, start
 from scenarios import SCENARIOS, curl_ms, hawser_ms, words
 
 RUNS = 3

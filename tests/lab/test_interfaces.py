@@ -73,8 +73,8 @@ def slow_primary_loses(lab):
     first.set(delay=1500000)
     state = lab.path("state-slow")
     connects_by(lab, "p1", PATH_MS + LINE_MS, state=state)
-    stats = lab.client.hawser("stats", "--json", state=state).event("stats")
-    check(stats["several_interfaces"] >= 1 and stats["other_interface"] >= 1, stats)
+    counters = lab.counters(state)
+    check(counters["several_interfaces"] >= 1 and counters["won_on_other_interface"] >= 1, counters)
 
 
 def prohibited_interface_carries_nothing(lab):
@@ -124,7 +124,7 @@ def preferred_interface_goes_first(lab):
         return run
 
     run = lab.within(attempt, LINE_MS + MARGIN_MS)
-    check(run.established["path"]["interface"] == "p1" and not run.first, run.text)
+    check(run.established["path"]["interface"] == "p1" and not run.first, f"{run.first}\n{run.text}")
     check(second.command("stats")["entered"][0] > 0, "nothing went there")
 
 
@@ -189,7 +189,7 @@ def an_address_that_names_its_interface(lab):
     def attempt():
         with first.capture() as capture:
             run = lab.client.hawser("probe", "--json", "--bare", "--tls", f"{NAME}:443@p1")
-        check(run.code == 0 and not traffic(capture), run.text)
+        check(run.code == 0 and not traffic(capture), f"{traffic(capture)}\n{run.text}")
         return run
 
     run = lab.within(attempt, LINE_MS + MARGIN_MS)

@@ -12,6 +12,7 @@ SOCKS_MS, CONNECT_MS = 3 * RTT_MS, 2 * RTT_MS  # TCP's round trip and the proxy'
 def world(lab, kind):
     link = lab.two_hosts()
     lab.host_name(v4=[1])
+    lab.server.write("hosts", f"{lab.V4.format(1)} {NAME}\n")  # where a proxy looks
     lab.serve_all(numbers=(1,))
     lab.serve(lab.V4.format(3), 1080, kind=kind)
     return link, lab.V4.format(3)
@@ -78,6 +79,35 @@ def preferred_proxy_hangs(lab):
     lab.connections()
 
 
+def raced_proxy_hangs(lab):
+    """The same of a proxy that the policy lets race: the direct way was there first, and wins."""
+    _, proxy = world(lab, "silent")
+    lab.write_policy(f"proxy http://{proxy}:1080 race\n")
+
+    def attempt():
+        run = probe(lab)
+        check(run.code == 0, run.text)
+        return run
+
+    run = lab.within(attempt, LINE_MS + MARGIN_MS)
+    check(run.winner()["stack"] == "tls/tcp", run.text)
+
+
+def raced_proxy_wins(lab):
+    """Where the direct way is blocked, the proxy that races is the way (S4.18)."""
+    link, proxy = world(lab, "connect")
+    lab.write_policy(f"proxy http://{proxy}:1080 race\n")
+    link.rule("wall", "ab", f"dst={lab.V4.format(1)}", "drop")
+
+    def attempt():
+        run = probe(lab)
+        check(run.code == 0, run.text)
+        return run
+
+    run = lab.within(attempt, STAGGER_MS + CONNECT_MS + LINE_MS + MARGIN_MS)
+    check(run.winner()["stack"] == "tls/http-connect/tcp", run.text)
+
+
 def proxy_that_works(lab):
     """Demanded: everything goes through it, and nothing goes past it."""
     link, proxy = world(lab, "connect")
@@ -100,10 +130,10 @@ def proxy_of_the_policy(lab):
     state = lab.fresh()
     run = lab.client.hawser("probe", "--json", "--bare", "--tls", f"{NAME}:443", state=state)
     check(run.code == 0 and run.established["stack"] == "tls/http-connect/tcp", run.text)
-    stats = lab.client.hawser("stats", "--json", state=state).event("stats")
-    check(stats["stack_by_policy"] == 1 and stats["stack_by_program"] == 0, stats)
+    counters = lab.counters(state)
+    check(counters["stack_by_policy"] == 1 and counters["stack_by_client"] == 0, counters)
 
 
 if __name__ == "__main__":
-    start(socks5_refuses, http_connect_refuses, preferred_proxy_refuses, preferred_proxy_hangs, proxy_that_works,
-          proxy_of_the_policy)
+    start(socks5_refuses, http_connect_refuses, preferred_proxy_refuses, preferred_proxy_hangs, raced_proxy_hangs,
+          raced_proxy_wins, proxy_that_works, proxy_of_the_policy)

@@ -7,8 +7,7 @@ import os
 import shutil
 import time
 
-from harness import poll
-from lab import CLIENT, MARGIN_MS, RTT_MS, check, skip, start
+from lab import CLIENT, MARGIN_MS, RTT_MS, check, poll, skip, start
 
 NAME = "www.lab.example"
 LINE_MS = 2 * RTT_MS
