@@ -363,6 +363,11 @@ const char *attempt_network(const struct attempt *attempt)
     return attempt->choice.network;
 }
 
+void attempt_stripped(struct attempt *winner, struct layer *top)
+{
+    winner->establish->told_top = top;
+}
+
 void attempt_used_early(struct attempt *attempt)
 {
     attempt->early = true;

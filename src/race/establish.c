@@ -127,7 +127,10 @@ static void establish_fire(struct loop_timer *timer, int64_t now)
 static void establish_begin(struct establish *e)
 {
     e->begun = true;
-    (void)gather_begin(e);
+    if (policy_of(e->context, &e->policy) == 0)
+        (void)gather_begin(e);
+    else
+        race_complete(e->race, establish_now(e));
 }
 
 static void establish_work(struct loop_deferred *work)
@@ -135,8 +138,6 @@ static void establish_work(struct loop_deferred *work)
     struct establish *e = container_of(work, struct establish, work);
     int64_t due;
 
-    if (policy_of(e->context, &e->policy) < 0 && !e->decided)
-        establish_blame(e, -ENOMEM, "", hawser_strerror(-ENOMEM));
     if (!e->begun)
         establish_begin(e);
     while (!e->decided && race_due(e->race) <= establish_now(e))

@@ -59,8 +59,9 @@ const char *attempt_stack(const struct attempt *attempt);
 bool attempt_bare(const struct attempt *attempt);
 const struct establish_endpoint *attempt_endpoint(const struct attempt *attempt);
 struct layer *attempt_top(const struct attempt *attempt);
-const char *attempt_network(const struct attempt *attempt); /* which network its path is on: path/path.h */
-void attempt_used_early(struct attempt *attempt);           /* for the report */
+const char *attempt_network(const struct attempt *attempt);       /* which network its path is on: path/path.h */
+void attempt_stripped(struct attempt *winner, struct layer *top); /* inside done(): layers were taken off its stack */
+void attempt_used_early(struct attempt *attempt);                 /* for the report */
 /* Goes on with an attempt; opened() may have replaced ready(): call this when its layers are ready. */
 void attempt_progress(struct attempt *attempt);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "json.h"
+#include "base/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -229,6 +229,18 @@ int json_end_line(struct json *json, FILE *file)
     json->comma = false;
     json->failed = false;
     return failed ? -EIO : 0;
+}
+
+int json_take(struct json *json, char **ret_text)
+{
+    put(json, "", 1);
+    if (json->failed) {
+        json_free(json);
+        return -ENOMEM;
+    }
+    *ret_text = json->text;
+    *json = (struct json){.text = NULL};
+    return 0;
 }
 
 void json_free(struct json *json)
