@@ -153,6 +153,7 @@ static ssize_t tls_receive(struct layer *layer, void *buffer, size_t size)
             return n;
         if (n == GNUTLS_E_REHANDSHAKE) { /* TLS 1.2 alone: it may be declined (RFC 5246 section 7.4.1.1) */
             gnutls_alert_send(tls->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
+            tls->declined = true;
             n = GNUTLS_E_INTERRUPTED;
         }
     } while (tls_retry(tls, n) && ++silent < SILENT_RECORDS_MAX);

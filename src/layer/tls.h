@@ -63,6 +63,7 @@ struct tls_layer {
     bool late_waits : 1;    /* out is the last flight of the handshake, and nothing refused it yet */
     bool late_deferred : 1; /* it lets those go first who were put off before it */
     bool early_sent : 1;    /* the client sent some */
+    bool declined : 1;      /* a new handshake inside TLS 1.2 */
     bool early_open : 1;    /* the server knows from whom it is, and hands it out */
 };
 

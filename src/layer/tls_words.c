@@ -60,6 +60,9 @@ static int fail_alert(struct tls_layer *tls)
 
     if (alert == GNUTLS_A_PROTOCOL_VERSION)
         return fail_version(tls);
+    if (tls->declined)
+        return layer_fail(&tls->layer, -HAWSER_EREFUSED,
+                          "the peer wants to begin TLS 1.2 anew, and does not go on without");
     if (words)
         return layer_fail(&tls->layer, -words->code, "%s (TLS alert: %s)", words->text, name ? name : "?");
     return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer ended TLS with the alert \"%s\"", name ? name : "?");

@@ -4,74 +4,13 @@
 payload, of the files' names or of their hashes is found there. The capture is in a network namespace of its own."""
 
 import hashlib
-import os
-import shutil
 import socket
-import subprocess
-import sys
 import threading
 
-from harness import SKIPPED, check, run
+from harness import check, run
+from wire import Capture, enter_namespace
 
 MARK = b"plain-payload-of-the-capture-test-%08d\n"
-INSIDE = "HAWSER_TEST_NAMESPACE"
-
-
-def enter_namespace():
-    """Runs this program again in a namespace where nobody else talks, and where we may capture without being root."""
-    if os.environ.get(INSIDE):
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        return
-    for tool in ("unshare", "ip"):
-        if not shutil.which(tool):
-            print(f"SKIP test_capture: {tool} is not installed")
-            sys.exit(SKIPPED)
-    unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-Urn"]
-    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode != 0:
-        print("SKIP test_capture: this system allows no network namespace")
-        sys.exit(SKIPPED)
-    os.environ[INSIDE] = "1"
-    os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
-
-
-class Capture:
-    """All frames of the loopback interface, between `with` and its end."""
-
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
-        self.socket.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE: nothing may be dropped
-        self.socket.bind(("lo", 0))
-        self.frames = []
-
-    def __enter__(self):
-        self.thread = threading.Thread(target=self._collect)
-        self.thread.start()
-        return self
-
-    def _collect(self):
-        while True:
-            frame = self.socket.recv(1 << 17)
-            self.frames.append(frame)
-            if self.token and self.token in frame:
-                return
-
-    token = None
-
-    def __exit__(self, *_):
-        # Frames come in order: one of our own, after all others, says that all are in.
-        self.token = os.urandom(24)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(self.token, ("127.0.0.1", 9))
-        self.thread.join()
-        dropped = int.from_bytes(self.socket.getsockopt(263, 6, 8)[4:8], sys.byteorder)  # PACKET_STATISTICS
-        self.socket.close()
-        check(dropped == 0, f"the capture missed {dropped} frames")
-
-    def bytes(self):
-        return sum(map(len, self.frames))
-
-    def shows(self, *secrets):
-        return [secret for secret in secrets if any(secret in frame for frame in self.frames)]
 
 
 def payload():

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 
 import harness
 import namespaces
@@ -185,5 +186,53 @@ def test_records_as_they_are(world):
     check("there is no TXT record" in lines[0]["reason"], lines)
 
 
+class Counter(threading.Thread):
+    """Passes questions on to nsd, and counts them."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.2", 53))
+        self.asked = []
+        self.start()
+
+    def run(self):
+        while True:
+            question, source = self.socket.recvfrom(4096)
+            at = 12
+            while question[at]:
+                at += 1 + question[at]
+            self.asked.append((question[12:at].lower(), int.from_bytes(question[at + 1:at + 3], "big")))
+            with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as onward:
+                onward.connect(("127.0.0.1", 53))
+                onward.send(question)
+                self.socket.sendto(onward.recv(65535), source)
+
+    def during(self, action):
+        self.asked = []
+        action()
+        return self.asked
+
+
+def test_number_of_questions(world):
+    """No more than the system's resolver puts, and one for HTTPS records where they are asked for (S3.19)."""
+    harness.need("getent")
+    serve(world)
+    namespaces.replace("/etc/resolv.conf", "nameserver 127.0.0.2\n")
+    counter = Counter()
+    try:
+        for name in ("www", "alias", "absent", "ns"):
+            name += ".plain.test"
+            theirs = counter.during(lambda name=name: subprocess.run(["getent", "ahosts", name], stdout=subprocess.PIPE,
+                                                                     check=False))
+            ours = counter.during(lambda name=name: resolve(world, "--no-dnssec", f"{name}:80"))
+            check(theirs and len(ours) <= len(theirs), f"{name}: ours {ours}, theirs {theirs}")
+            with_records = counter.during(lambda name=name: resolve(world, "--no-dnssec", "--https", f"{name}:443"))
+            check(len(with_records) <= len(theirs) + 1, f"{name}: ours {with_records}, theirs {theirs}")
+    finally:
+        namespaces.replace("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+
+
 namespaces.enter("nsd", "ldns-keygen", "ldns-signzone", "mount")
-harness.run(test_verdicts, test_anchors, test_records_that_lead, test_records_as_they_are)
+harness.run(test_verdicts, test_anchors, test_records_that_lead, test_records_as_they_are,
+            test_number_of_questions)

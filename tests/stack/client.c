@@ -3,7 +3,7 @@
  * stack-client STACK ADDRESS PORT [NAME=VALUE...]: one connection by one stack, for tests against foreign servers. Sends
  * stdin, says that it sends no more (unless "open=1"), and copies what comes to stdout until the peer ends. How it went is
  * the last line of stderr, a JSON object. Names: host, port, user, password (of a proxy's target), trust, anchors,
- * name (to verify), alpn, any, state, piece (bytes a write), early.
+ * name (to verify), alpn, any, state, pieces (bytes of each write, with commas; the rest goes in one), early.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +28,8 @@ struct client {
     struct tls_config tls;
     struct layer *top;
     uint8_t *request;
-    size_t request_size, sent, piece;
+    size_t request_size, sent;
+    const char *pieces;
     bool up, keep_open, shut, done;
     int code;
 };
@@ -89,10 +90,22 @@ static bool failed(struct client *client, ssize_t n)
     return true;
 }
 
+static size_t next_piece(struct client *client)
+{
+    size_t left = client->request_size - client->sent, size;
+    char *end;
+
+    if (!client->pieces || !*client->pieces)
+        return left;
+    size = strtoul(client->pieces, &end, 10);
+    client->pieces = *end ? end + 1 : end;
+    return size < left ? size : left;
+}
+
 static void send_all(struct client *client)
 {
     while (client->sent < client->request_size) {
-        size_t left = client->request_size - client->sent, size = left < client->piece ? left : client->piece;
+        size_t size = next_piece(client);
         ssize_t n = client->top->type->send(client->top, client->request + client->sent, size);
         if (n < 0) {
             failed(client, n);
@@ -115,8 +128,11 @@ static void receive_all(struct client *client)
     while ((n = client->top->type->receive(client->top, data, sizeof data)) > 0)
         if (write(STDOUT_FILENO, data, (size_t)n) != n)
             abort();
-    if (n == 0)
+    if (n == 0) {
         client->done = true;
+        if (!client->shut)
+            (void)client->top->type->shutdown(client->top); /* the peer may be gone already */
+    }
     failed(client, n);
 }
 
@@ -168,14 +184,14 @@ static void report(const struct client *client)
 
 static void fill(struct client *client, int count, char **words)
 {
-    const char *port = value_of(count, words, "port"), *piece = value_of(count, words, "piece");
+    const char *port = value_of(count, words, "port");
 
     client->target.host = value_of(count, words, "host");
     client->target.port = port ? (uint16_t)atoi(port) : 0;
     client->target.proxy_user = value_of(count, words, "user");
     client->target.proxy_password = value_of(count, words, "password");
     client->target.tls = &client->tls;
-    client->piece = piece ? (size_t)atoi(piece) : SIZE_MAX;
+    client->pieces = value_of(count, words, "pieces");
     client->keep_open = value_of(count, words, "open");
     client->tls.server_name = value_of(count, words, "name");
     client->tls.alpn[0] = value_of(count, words, "alpn");
