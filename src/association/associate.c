@@ -4,6 +4,7 @@
 
 #include "association/bare.h"
 #include "association/open.h"
+#include "association/properties.h"
 
 /* What is asked for, as it is being put together. */
 struct associating {
@@ -68,18 +69,11 @@ static void properties_apply(struct associating *a)
     const struct property_values *values = a->values;
     hawser_associate_options *options = &a->options;
 
-    if (property_given(values, "multipathPolicy"))
-        options->policy = values->multipath_policy;
-    if (property_given(values, "connTimeout"))
-        options->dead_after_us = values->conn_timeout_us ? values->conn_timeout_us : -1;
-    if (property_given(values, "keepAliveTimeout"))
-        options->keep_alive_us = values->keep_alive_timeout_us ? values->keep_alive_timeout_us : -1;
-    if (values->keep_alive == HAWSER_PROHIBIT)
-        options->keep_alive_us = -1;
+    properties_line(values, &options->keep_alive_us, &options->dead_after_us, &options->policy);
     if (values->zero_rtt_msg == HAWSER_PROHIBIT)
         options->no_early_data = options->no_fast_open = true;
     if (values->isolate_session)
-        options->no_resumption = true;
+        options->no_resumption = options->no_early_data = options->no_fast_open = true;
 }
 
 static int properties_read(struct associating *a)

@@ -307,6 +307,21 @@ bool bare_closing(const struct bare *bare)
     return bare->closing;
 }
 
+bool bare_sent_final(const struct bare *bare)
+{
+    return bare->no_more || bare->end_wanted;
+}
+
+bool bare_peer_ended(const struct bare *bare)
+{
+    return bare->peer_ended;
+}
+
+uint64_t bare_receive_max(const struct bare *bare)
+{
+    return bare->max_message && bare->max_message < bare->receive_memory ? bare->max_message : bare->receive_memory;
+}
+
 bool bare_idle(const struct bare *bare)
 {
     return bare->queued_messages == 0 && list_empty(&bare->ended) && !bare->stream;

@@ -53,6 +53,9 @@ void bare_work(struct bare *bare);                  /* in dispatch: what was hel
 int64_t bare_due(const struct bare *bare);
 void bare_tick(struct bare *bare, int64_t now);
 bool bare_closing(const struct bare *bare);
+bool bare_sent_final(const struct bare *bare); /* our direction ends with what is queued */
+bool bare_peer_ended(const struct bare *bare);
+uint64_t bare_receive_max(const struct bare *bare);
 bool bare_idle(const struct bare *bare); /* nothing is queued, no stream is open */
 void bare_close(struct bare *bare, uint64_t code, const char *reason);
 void bare_abort(struct bare *bare, int code, const char *reason); /* what is unsettled fails */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "association/listener.h"
+#include "association/properties.h"
 #include "framer/framing.h"
-#include "property/property.h"
 
 #define DEFAULT_HANDSHAKES 1024
 
@@ -132,7 +132,8 @@ static int listen_properties(hawser_association *association, const hawser_liste
     if (values->security == HAWSER_AVOID && !listener->plain)
         loop_log(association->context, HAWSER_LOG_WARNING,
                  "security is avoided, but the session is required: only hawser/1 is taken, which is encrypted");
-    r = framing_new(options->framer, options->framer_user, NULL, listener->line.receive_memory, &framing);
+    r = framing_new(options->framer, options->framer_user, NULL,
+                    options->receive_memory ? options->receive_memory : DEFAULT_RECEIVE_MEMORY, &framing);
     if (r == 0)
         framing_free(framing);
     return r;
@@ -151,7 +152,12 @@ static int listen_secure(hawser_association *association, const hawser_listen_op
         .early_data = !options->no_early_data,
         .present_certificate = true,
     };
+    const struct property_values *values = properties_values(association->properties);
     int r;
+
+    if (values->zero_rtt_msg == HAWSER_PROHIBIT || values->isolate_session)
+        secure.early_data = false;
+    secure.no_tickets = values->isolate_session;
 
     r = secure_new(association->context, &secure, &association->secure);
     if (r < 0)
@@ -165,6 +171,29 @@ static int listen_secure(hawser_association *association, const hawser_listen_op
     return 0;
 }
 
+/* How every line that is accepted is. Where a property says the same as an option, the property counts. */
+static int listen_line(hawser_association *association, const hawser_listen_options *options)
+{
+    struct line_options *line = &association->listener->line;
+    int r;
+
+    *line = (struct line_options){
+        .keep_alive = options->keep_alive_us,
+        .dead_after = options->dead_after_us,
+        .linger = options->linger_us,
+        .receive_memory = options->receive_memory,
+        .send_queue = options->send_queue,
+        .send_queue_messages = options->send_queue_messages,
+        .max_message = options->max_message,
+        .policy = options->policy,
+    };
+    properties_line(properties_values(association->properties), &line->keep_alive, &line->dead_after, &line->policy);
+    r = line_options_fill(line);
+    if (r == 0 && line->keep_alive && line->dead_after)
+        association->line_dead = line->keep_alive + line->dead_after;
+    return r;
+}
+
 static int listen_fill(hawser_association *association, const char *text, const hawser_listen_options *options)
 {
     struct listener *listener = calloc(1, sizeof *listener);
@@ -176,21 +205,6 @@ static int listen_fill(hawser_association *association, const char *text, const 
     association->listener = listener;
     list_init(&listener->waiting);
     list_init(&listener->sniffs);
-    listener->line = (struct line_options){
-        .keep_alive = options->keep_alive_us,
-        .dead_after = options->dead_after_us,
-        .linger = options->linger_us,
-        .receive_memory = options->receive_memory,
-        .send_queue = options->send_queue,
-        .send_queue_messages = options->send_queue_messages,
-        .max_message = options->max_message,
-        .policy = options->policy,
-    };
-    r = line_options_fill(&listener->line);
-    if (r < 0)
-        return r;
-    if (listener->line.keep_alive && listener->line.dead_after)
-        association->line_dead = listener->line.keep_alive + listener->line.dead_after;
     listener->waiting_max = options->max_handshakes ? options->max_handshakes : DEFAULT_HANDSHAKES;
     listener->children_max = options->max_associations;
     listener->handshake_timeout = options->handshake_timeout_us ? options->handshake_timeout_us : DEFAULT_TIMEOUT;
@@ -198,6 +212,8 @@ static int listen_fill(hawser_association *association, const char *text, const 
     r = listen_parse(association->context, text, &endpoint);
     if (r == 0)
         r = listen_properties(association, options);
+    if (r == 0)
+        r = listen_line(association, options);
     if (r == 0)
         r = listen_secure(association, options, &endpoint);
     return r == 0 ? listen_socket(association, options, &endpoint) : r;

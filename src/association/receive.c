@@ -7,7 +7,10 @@
 
 #include "association/bare.h"
 #include "association/message.h"
+#include "association/properties.h"
 #include "association/table.h"
+
+#define SENDS_ONLY "this side only sends" /* the property direction */
 
 /* What the program answered to HAWSER_ARRIVING. */
 struct taking {
@@ -96,6 +99,10 @@ void receive_message(hawser_association *association, struct session_message *me
 
     if (taking)
         taking_end(association, taking);
+    if (!properties_receives(association)) {
+        message->refuse = SENDS_ONLY;
+        return;
+    }
     if (association->slots[HAWSER_RECEIVED_MANY].handler && message->size <= ARRIVING_ABOVE && !external &&
         batch_add(association, message))
         return;
@@ -115,6 +122,11 @@ void receive_arriving(hawser_association *association, struct session_arriving *
     struct associations *all = association->all;
     hawser_event event = {.type = HAWSER_ARRIVING};
 
+    if (!properties_receives(association)) {
+        arriving->take = SESSION_TAKE_REFUSE;
+        arriving->reason = SENDS_ONLY;
+        return;
+    }
     event.arriving.id = arriving->id;
     event.arriving.size = arriving->size;
     event.arriving.niceness = arriving->niceness;

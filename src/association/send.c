@@ -6,6 +6,7 @@
 
 #include "association/bare.h"
 #include "association/outgoing.h"
+#include "association/properties.h"
 
 static int send_check(const hawser_association *association)
 {
@@ -13,6 +14,8 @@ static int send_check(const hawser_association *association)
 
     if (r < 0)
         return r;
+    if (!properties_sends(association))
+        return -HAWSER_EPROPERTY;
     return (association->session || association->bare) && !association->ended && !association->abort_wanted ? 0
                                                                                                             : -ENOTCONN;
 }
@@ -30,9 +33,9 @@ static int send_options(const hawser_message_options **options, hawser_message_o
     return (*options)->prefix_size && !(*options)->prefix ? -EINVAL : 0;
 }
 
-static struct session_send send_properties(const hawser_message_options *options)
+static struct session_send send_properties(const hawser_association *association, const hawser_message_options *options)
 {
-    return (struct session_send){
+    struct session_send send = {
         .niceness = options->niceness,
         .lifetime = options->lifetime_us,
         .antecedents = options->antecedents,
@@ -43,6 +46,10 @@ static struct session_send send_properties(const hawser_message_options *options
         .final = options->final,
         .reply_to = options->reply_to,
     };
+
+    if (association->properties)
+        properties_message(association, &send);
+    return send;
 }
 
 static int send_queue(hawser_association *association, const struct session_send *send, hawser_message_id *ret_id)
@@ -96,7 +103,7 @@ static void send_in_place(struct session_send *send, const struct outgoing *outg
 static int send_small(hawser_association *association, const void *data, size_t size,
                       const hawser_message_options *options, hawser_message_id *ret_id)
 {
-    struct session_send send = send_properties(options);
+    struct session_send send = send_properties(association, options);
     uint8_t joined[SESSION_SMALL];
     struct outgoing *outgoing;
     int r;
@@ -124,7 +131,7 @@ static int send_small(hawser_association *association, const void *data, size_t 
 static int send_large(hawser_association *association, const void *data, size_t size,
                       const hawser_message_options *options, hawser_message_id *ret_id)
 {
-    struct session_send send = send_properties(options);
+    struct session_send send = send_properties(association, options);
     struct outgoing *outgoing;
     int r;
 
@@ -165,8 +172,8 @@ int hawser_send(hawser_association *association, const void *data, size_t size, 
         return r;
     if (!data && size)
         return -EINVAL;
-    if (!options && size <= SESSION_SMALL && association->session &&
-        !association->bare) { /* the way of a flood of small messages, kept short */
+    if (!options && size <= SESSION_SMALL && association->session && !association->bare &&
+        !association->properties) { /* the way of a flood of small messages, kept short */
         r = session_send_plain(association->session, data, size, loop_now(association->context), ret_id);
         if (r == 0)
             association_wake(association);
@@ -176,7 +183,7 @@ int hawser_send(hawser_association *association, const void *data, size_t size, 
     if (r < 0)
         return r;
     if (!options->release && !options->prefix_size) {
-        send = send_properties(options);
+        send = send_properties(association, options);
         send.data = data;
         send.size = size;
         return send_queue(association, &send, ret_id);
@@ -208,7 +215,7 @@ int hawser_send_buffer(hawser_association *association, hawser_buffer *buffer, s
     outgoing->buffer = hawser_buffer_ref(buffer);
     outgoing->data = (const uint8_t *)hawser_buffer_data(buffer) + offset;
     outgoing->size = size;
-    send = send_properties(options);
+    send = send_properties(association, options);
     send_in_place(&send, outgoing);
     return send_outgoing(association, &send, outgoing, ret_id);
 }
@@ -271,7 +278,7 @@ int hawser_send_file(hawser_association *association, int fd, uint64_t offset, u
         outgoing_free(outgoing);
         return r;
     }
-    send = send_properties(options);
+    send = send_properties(association, options);
     send.source = true;
     send.size = options->prefix_size + size;
     return send_outgoing(association, &send, outgoing, ret_id);
@@ -301,7 +308,7 @@ int hawser_send_begin(hawser_association *association, uint64_t size, const haws
         return r;
     if (!ret_id || options->release || (size != HAWSER_SIZE_UNKNOWN && size > UINT64_MAX - 1 - options->prefix_size))
         return -EINVAL;
-    send = send_properties(options);
+    send = send_properties(association, options);
     send.parts = true;
     send.size = size == HAWSER_SIZE_UNKNOWN ? SESSION_SIZE_UNKNOWN : size + options->prefix_size;
     r = send_queue(association, &send, &id);

@@ -5,9 +5,10 @@
 #include <stdio.h>
 
 #include "association/bare.h"
+#include "association/properties.h"
 
 /* Unacknowledged data must not keep a dead connection longer than the line's own probes would. */
-void strand_tune(const struct strand *strand)
+static void tune_timeout(const struct strand *strand)
 {
     int fd = layer_descriptor(strand->top);
     unsigned timeout = (unsigned)(strand->association->line_dead / 1000);
@@ -19,6 +20,12 @@ void strand_tune(const struct strand *strand)
         return;
     if (setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout) < 0)
         loop_log(strand->association->context, HAWSER_LOG_DEBUG, "TCP_USER_TIMEOUT: %s", hawser_strerror(-errno));
+}
+
+void strand_tune(const struct strand *strand)
+{
+    tune_timeout(strand);
+    properties_tune(strand);
 }
 
 int hawser_association_strand(const hawser_association *association, unsigned index, hawser_strand_info *ret_info)

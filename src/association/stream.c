@@ -3,6 +3,7 @@
 #include "association/stream.h"
 
 #include "association/bare.h"
+#include "association/properties.h"
 
 /* --------------------------------------------------------------------------------------------------------------- life */
 
@@ -333,15 +334,29 @@ static void stream_raise(hawser_stream *stream, hawser_event_type type, uint64_t
     event_call(stream->association, slot, &event);
 }
 
+static unsigned peers_streams(const hawser_association *association)
+{
+    unsigned count = 0;
+
+    for (const struct list *at = association->streams.next; at != &association->streams; at = at->next) {
+        const hawser_stream *stream = container_of(at, hawser_stream, link);
+
+        count += stream->peers && stream->session;
+    }
+    return count;
+}
+
 void stream_opened(hawser_association *association, struct session_stream *session)
 {
     hawser_stream *stream;
 
-    if (stream_new(association, session, &stream) < 0) {
+    if (!properties_take_stream(association, association->properties ? peers_streams(association) : 0) ||
+        stream_new(association, session, &stream) < 0) {
         session_stream_set_user(session, NULL);
         (void)session_stream_reset(session, 0);
         return;
     }
+    stream->peers = true;
     stream_raise(stream, HAWSER_STREAM_OPENED, 0);
     if (stream->refs == 0 && stream->session)
         (void)session_stream_reset(stream->session, 0); /* nobody took it */

@@ -18,6 +18,7 @@ struct hawser_stream {
     bool shut;   /* we end our direction */
     bool at_end; /* the peer's direction was read to its end */
     bool was_reset;
+    bool peers; /* the peer opened it */
     struct slot slots[HAWSER_STREAM_CLOSED - HAWSER_STREAM_READABLE + 1];
     void *user;
 };

@@ -5,6 +5,8 @@
 
 #include "property/property.h"
 
+#include <stdatomic.h>
+
 #include <hawser/errors.h>
 
 enum property_kind {
@@ -32,10 +34,16 @@ struct property_row {
     const char *(*offered)(const struct property_stack *stack); /* NULL: read-only */
 };
 
+/* Values are large, and copies of a set are many (each association has one): they are shared until one is changed. */
+struct property_box {
+    atomic_uint refs; /* a copy may be another thread's */
+    struct property_values values;
+};
+
 struct hawser_properties {
     unsigned refs;
-    struct property_values values;
-    char *wrong; /* wrong_text, so that also a query can tell */
+    struct property_box *box; /* NULL: the defaults */
+    char *wrong;              /* wrong_text, so that also a query can tell */
     char wrong_text[WRONG_SIZE];
 };
 
@@ -47,6 +55,7 @@ const struct property_row *row_find(const char *name); /* NULL: none */
 unsigned row_index(const struct property_row *row);
 bool row_given(const struct property_values *values, const struct property_row *row);
 void row_unknown(const char *name, char *reason, size_t size); /* says so, with the nearest name */
+hawser_preference row_preference(const struct property_values *values, const struct property_row *row);
 
 /* value.c */
 int value_parse(const struct property_row *row, struct property_values *values, const char *text, char *reason,

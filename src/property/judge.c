@@ -9,11 +9,6 @@
 
 /* ----------------------------------------------------------------------------------------------------------- stacks */
 
-static hawser_preference preference_of(const struct property_values *values, const struct property_row *row)
-{
-    return *(const hawser_preference *)(const void *)((const char *)values + row->offset);
-}
-
 static int prohibited(char *reason, size_t size, const char *name, bool required, const struct property_stack *stack)
 {
     const char *over = stack->session ? " with hawser/1" : stack->secure ? " without hawser/1" : "";
@@ -36,7 +31,7 @@ static int judge_preference(const struct property_values *values, const struct p
     const char *offered = row->offered(stack);
     bool has = strcmp(offered, "yes") == 0, lacks = strcmp(offered, "no") == 0;
 
-    switch (preference_of(values, row)) {
+    switch (row_preference(values, row)) {
     case HAWSER_REQUIRE:
         return lacks ? prohibited(reason, size, row->name, true, stack) : 0;
     case HAWSER_PROHIBIT:
@@ -53,9 +48,18 @@ static int judge_preference(const struct property_values *values, const struct p
     return 0;
 }
 
-/* What is no preference: multipath, and a rate that not every bottom can keep to. */
-static int judge_rest(const struct property_values *values, const struct property_stack *stack, int *rank, char *reason,
-                      size_t size)
+int property_judge_line(const struct property_values *values, const struct property_stack *stack, char *reason,
+                        size_t size)
+{
+    if (!values->max_send_rate || (!stack->multipath && !stack->unix_socket))
+        return 0;
+    snprintf(reason, size, "maxSendRate is set, and %s cannot be held to a rate", stack->name);
+    return -HAWSER_EPROHIBITED;
+}
+
+/* A stack of several paths that is named counts as wanted, as long as nothing else was said. */
+static int judge_multipath(const struct property_values *values, const struct property_stack *stack, int *rank,
+                           char *reason, size_t size)
 {
     if (stack->multipath && values->multipath == MULTIPATH_DISABLED && property_given(values, "multipath")) {
         snprintf(reason, size, "multipath is disabled, and %s is over several paths", stack->name);
@@ -63,10 +67,6 @@ static int judge_rest(const struct property_values *values, const struct propert
     }
     if (values->multipath == MULTIPATH_ACTIVE)
         *rank -= stack->multipath;
-    if (values->max_send_rate && (stack->multipath || stack->unix_socket)) {
-        snprintf(reason, size, "maxSendRate is set, and %s cannot be held to a rate", stack->name);
-        return -HAWSER_EPROHIBITED;
-    }
     return 0;
 }
 
@@ -84,7 +84,9 @@ int property_judge_stack(const struct property_values *values, const struct prop
             r = judge_preference(values, row, stack, &rank, reason, size);
     }
     if (r == 0)
-        r = judge_rest(values, stack, &rank, reason, size);
+        r = judge_multipath(values, stack, &rank, reason, size);
+    if (r == 0)
+        r = property_judge_line(values, stack, reason, size);
     if (r == 0)
         *ret_rank = rank;
     return r;

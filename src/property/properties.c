@@ -18,7 +18,6 @@ int hawser_properties_new(hawser_properties **ret_properties)
     if (!properties)
         return -ENOMEM;
     properties->refs = 1;
-    properties->values = property_defaults;
     properties->wrong = properties->wrong_text;
     *ret_properties = properties;
     return 0;
@@ -28,8 +27,10 @@ int hawser_properties_copy(const hawser_properties *properties, hawser_propertie
 {
     int r = hawser_properties_new(ret_properties);
 
-    if (r == 0)
-        (*ret_properties)->values = *properties_values(properties);
+    if (r == 0 && properties && properties->box) {
+        atomic_fetch_add(&properties->box->refs, 1);
+        (*ret_properties)->box = properties->box;
+    }
     return r;
 }
 
@@ -40,16 +41,24 @@ hawser_properties *hawser_properties_ref(hawser_properties *properties)
     return properties;
 }
 
+static void box_unref(struct property_box *box)
+{
+    if (box && atomic_fetch_sub(&box->refs, 1) == 1)
+        free(box);
+}
+
 hawser_properties *hawser_properties_unref(hawser_properties *properties)
 {
-    if (properties && --properties->refs == 0)
+    if (properties && --properties->refs == 0) {
+        box_unref(properties->box);
         free(properties);
+    }
     return NULL;
 }
 
 const struct property_values *properties_values(const hawser_properties *properties)
 {
-    return properties ? &properties->values : &property_defaults;
+    return properties && properties->box ? &properties->box->values : &property_defaults;
 }
 
 const char *hawser_properties_wrong(const hawser_properties *properties)
@@ -116,32 +125,45 @@ static int want_value(struct property_values *values, const struct property_row 
     return set_text(values, row, row->default_value, reason);
 }
 
-/* Changes a copy first: a call that fails leaves all as it was. */
-static int change(hawser_properties *properties, const struct property_row *row, const hawser_preference *preference,
-                  const char *value)
+static int change_values(struct property_values *values, const struct property_row *row,
+                         const hawser_preference *preference, const char *value, char *reason)
 {
-    struct property_values values = properties->values;
-    char *reason = properties->wrong;
     int r;
 
     if (!preference)
-        r = set_text(&values, row, value, reason);
+        r = set_text(values, row, value, reason);
     else if (row->kind == KIND_READ_ONLY)
-        r = set_text(&values, row, "", reason);
+        r = set_text(values, row, "", reason);
     else if (row->kind != KIND_PREFERENCE)
-        r = want_value(&values, row, *preference, value, reason);
+        r = want_value(values, row, *preference, value, reason);
     else if (value && *value) {
         snprintf(reason, WRONG_SIZE, "%s is a preference and takes no value such as \"%.100s\"", row->name, value);
         r = -HAWSER_EPROPERTY;
     } else
-        r = set_text(&values, row, hawser_preference_name(*preference), reason);
-    if (r == 0)
-        r = value_refuse(row, &values, reason, WRONG_SIZE);
-    if (r < 0)
+        r = set_text(values, row, hawser_preference_name(*preference), reason);
+    return r < 0 ? r : value_refuse(row, values, reason, WRONG_SIZE);
+}
+
+/* Changes a copy: a call that fails leaves all as it was. */
+static int change(hawser_properties *properties, const struct property_row *row, const hawser_preference *preference,
+                  const char *value)
+{
+    struct property_box *box = malloc(sizeof *box);
+    int r;
+
+    if (!box)
+        return -ENOMEM;
+    atomic_init(&box->refs, 1);
+    box->values = *properties_values(properties);
+    r = change_values(&box->values, row, preference, value, properties->wrong);
+    if (r < 0) {
+        free(box);
         return r;
-    values.given |= UINT64_C(1) << row_index(row);
-    follow(&values);
-    properties->values = values;
+    }
+    box->values.given |= UINT64_C(1) << row_index(row);
+    follow(&box->values);
+    box_unref(properties->box);
+    properties->box = box;
     return 0;
 }
 
@@ -177,5 +199,5 @@ int hawser_properties_get(const hawser_properties *properties, const char *name,
         return -HAWSER_EPROPERTY;
     if (row->kind == KIND_READ_ONLY)
         snprintf(properties->wrong, WRONG_SIZE, "%s is asked of an association", row->name);
-    return value_print(row, &properties->values, ret_text, size);
+    return value_print(row, properties_values(properties), ret_text, size);
 }

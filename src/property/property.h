@@ -79,6 +79,11 @@ struct property_values {
 /* The values of a set; of NULL, the defaults. Lives as long as the set. */
 const struct property_values *properties_values(const hawser_properties *properties);
 bool property_given(const struct property_values *values, const char *name);
+/* A row of the table by its name, in any style: its index, or negative and a sentence with the nearest name. */
+int property_find(const char *name, char *reason, size_t size);
+int property_print(const struct property_values *values, unsigned index, char *text, size_t size); /* as snprintf() */
+/* What is said of a row that is a preference. */
+hawser_preference property_preference(const struct property_values *values, unsigned index);
 
 /* What a stack is, for judging, and whether hawser/1 runs above it. */
 struct property_stack {
@@ -86,12 +91,17 @@ struct property_stack {
     bool session, secure, early_data, multipath, unix_socket, proxy;
     bool framed; /* bare, with a framer that keeps messages apart */
 };
+/* What a stack's name says of it; hawser/1 runs in encrypted ones only. */
+void property_stack_read(const char *name, bool session, struct property_stack *ret_stack);
 /* Whether a stack may be used, and how it ranks (lower is better): -HAWSER_EPROHIBITED with the property and why in reason
  * ("reliability is prohibited, and tcp gives it"). Only what was given ranks; session and security do not: the ladder
  * of docs/racing.md orders their forms. */
 int property_judge_stack(const struct property_values *values, const struct property_stack *stack, int *ret_rank,
                          char *reason, size_t size);
-/* The same for an interface by name and type; provisioning domains are the paths' to judge (path/judge.c). */
+/* What of it a live line must keep to as well: -HAWSER_EPROHIBITED and why. */
+int property_judge_line(const struct property_values *values, const struct property_stack *stack, char *reason,
+                        size_t size);
+/* As property_judge_stack(), for an interface by name and type; provisioning domains are the paths' to judge (path/judge.c). */
 int property_judge_interface(const struct property_values *values, const char *name, const char *type, int *ret_rank,
                              char *reason, size_t size);
 /* The same for "ipv4" and "ipv6". */

@@ -170,16 +170,52 @@ static bool has_layer(const char *stack, const char *layer)
     return false;
 }
 
+void property_stack_read(const char *name, bool session, struct property_stack *ret_stack)
+{
+    bool secure = has_layer(name, "tls");
+
+    *ret_stack = (struct property_stack){
+        .name = name,
+        .secure = secure,
+        .early_data = secure,
+        .multipath = has_layer(name, "mptcp"),
+        .unix_socket = has_layer(name, "unix"),
+        .proxy = has_layer(name, "socks5") || has_layer(name, "http-connect"),
+        .session = secure && session,
+    };
+}
+
 const char *hawser_property_offered(unsigned index, const char *stack, bool bare)
 {
-    struct property_stack is = {.name = stack};
+    struct property_stack is;
 
     if (index >= property_row_count || !property_rows[index].offered || !stack)
         return "";
-    is.secure = is.early_data = has_layer(stack, "tls");
-    is.multipath = has_layer(stack, "mptcp");
-    is.unix_socket = has_layer(stack, "unix");
-    is.proxy = has_layer(stack, "socks5") || has_layer(stack, "http-connect");
-    is.session = is.secure && !bare;
+    property_stack_read(stack, !bare, &is);
     return property_rows[index].offered(&is);
+}
+
+int property_find(const char *name, char *reason, size_t size)
+{
+    const struct property_row *row = row_find(name);
+
+    if (row)
+        return (int)row_index(row);
+    row_unknown(name, reason, size);
+    return -HAWSER_EPROPERTY;
+}
+
+int property_print(const struct property_values *values, unsigned index, char *text, size_t size)
+{
+    return value_print(&property_rows[index], values, text, size);
+}
+
+hawser_preference row_preference(const struct property_values *values, const struct property_row *row)
+{
+    return *(const hawser_preference *)(const void *)((const char *)values + row->offset);
+}
+
+hawser_preference property_preference(const struct property_values *values, unsigned index)
+{
+    return row_preference(values, &property_rows[index]);
 }

@@ -132,12 +132,12 @@
     ROW(conn_timeout_us, DURATION, "connTimeout", CONNECTION, INT64_C(10000000), "10s", "",                            \
         "how long a peer that should answer may be silent", "RFC 9622 8.1.3",                                          \
         "hawser/1: silence after a probe; bare TCP: TCP_USER_TIMEOUT when it is set. Default 10s, not disabled: a "    \
-        "line that is dead is said to be. As dead_after_us, which goes before it",                                     \
+        "line that is dead is said to be. It goes before .dead_after_us",                                     \
         PROPERTY_IS(stack->session || !stack->unix_socket))                                                            \
     ROW(keep_alive_timeout_us, DURATION, "keepAliveTimeout", CONNECTION, INT64_C(25000000), "25s", "",                 \
         "idle time before the line is probed", "RFC 9622 8.1.4",                                                       \
         "hawser/1: PING; bare TCP: SO_KEEPALIVE, when keepAlive is wanted. Default 25s, not disabled: NATs forget "    \
-        "idle lines in less than a minute. As keep_alive_us, which goes before it",                                    \
+        "idle lines in less than a minute. It goes before .keep_alive_us",                                    \
         PROPERTY_IS(stack->session || !stack->unix_socket))                                                            \
     ROW(conn_scheduler, ENUMERATION, "connScheduler", CONNECTION, SCHEDULER_PRIORITY, "priority-based",                \
         "first-come-first-served,round-robin,round-robin-per-packet,priority-based,fair-capacity,"                     \
@@ -154,7 +154,7 @@
     ROW(multipath_policy, ENUMERATION, "multipathPolicy", CONNECTION, HAWSER_HANDOVER, "handover",                     \
         "handover,interactive,aggregate",                                                                              \
         "how several strands share the work", "RFC 9622 8.1.7",                                                        \
-        "kept for the strands of a line; as .policy, which goes before it; interactive is refused until a line opens " \
+        "kept for the strands of a line; it goes before .policy; interactive is refused until a line opens " \
         "several strands by itself",                                                                                   \
         PROPERTY_IS(stack->session))                                                                                   \
     ROW(min_send_rate, RATE, "minSendRate", CONNECTION, 0, "unlimited", "",                                            \
@@ -255,7 +255,7 @@
          "what the peer told; 2^62-1 where it told none; 0: none can be sent")                                         \
     READ(receive_len, "recvMsgMaxLen", HAWSER_INTEGER, "",                                                             \
          "the largest message that can be received", "RFC 9622 8.1.11.6",                                              \
-         "max_message, else receive_memory for one taken whole; 0: none can come")
+         "max_message; else 2^62-1 over hawser/1, where a large one comes in parts, and receive_memory bare; 0: none")
 /* clang-format on */
 
 #define PROPERTY_ROWS(ROW) PROPERTY_SELECTION(ROW) PROPERTY_CONNECTION(ROW) PROPERTY_MESSAGE(ROW)

@@ -98,3 +98,14 @@ void strand_tick(struct session_strand *strand)
     strand->silent_told = true;
     session->handler->strand_silent(session->user, strand);
 }
+
+int64_t session_set_times(struct session *session, int64_t keep_alive, int64_t dead_after)
+{
+    struct session_config *config = &session->config;
+
+    if (keep_alive >= 0)
+        config->keep_alive = keep_alive;
+    if (dead_after >= 0)
+        config->dead_after = dead_after;
+    return config->keep_alive && config->dead_after ? config->keep_alive + config->dead_after : 0;
+}

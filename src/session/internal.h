@@ -26,7 +26,7 @@
 #define COPY_MAX 8192 /* payloads up to this are copied into the pull buffer; larger ones leave from their own place */
 #define BULK_MIN 65536
 #define BULK_MAX 1048576
-#define FRAME_HEAD_MAX 64 /* type, length, id, flags, size, offset */
+#define FRAME_HEAD_MAX SESSION_HEAD_MAX /* type, length, id, flags, size, offset */
 #define KEPT_MAX(session) (4 * (session)->config.send_queue + (1 << 20))
 #define STREAM_SEND_MAX (1 << 20)
 #define STREAM_BLOCK 16384

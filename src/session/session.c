@@ -323,3 +323,13 @@ void session_get_statistics(const struct session *session, struct session_statis
     ret_statistics->rtt = session->rtt;
     ret_statistics->clock_offset = session->offset;
 }
+
+uint64_t session_send_max(const struct session *session)
+{
+    return session->peer_max_message > VARINT_MAX ? VARINT_MAX : session->peer_max_message;
+}
+
+uint64_t session_receive_max(const struct session *session)
+{
+    return session->config.max_message ? session->config.max_message : VARINT_MAX;
+}

@@ -24,6 +24,7 @@
 #define SESSION_SIZE_UNKNOWN UINT64_MAX
 #define SESSION_ANTECEDENTS_MAX 64
 #define SESSION_STRANDS_MAX 8
+#define SESSION_HEAD_MAX 64                         /* bytes around a small message: type, length, id, flags, size */
 #define SESSION_SMALL 16384                         /* a message up to this goes whole into one frame */
 #define SESSION_CODE(n) ((UINT64_C(1) << 61) + (n)) /* the library's own end codes, docs/protocol.md section 8 */
 
@@ -251,6 +252,12 @@ int session_stream_set_bandwidth(struct session_stream *stream, uint64_t bandwid
 
 void session_close(struct session *session, uint64_t code, const char *reason); /* graceful; closed() follows */
 void session_abort(struct session *session, uint64_t code, const char *reason, int local_code, int64_t now);
+/* The largest message that the peer takes, and that we said we take; 2^62 - 1: no bound was told. */
+uint64_t session_send_max(const struct session *session);
+uint64_t session_receive_max(const struct session *session);
+/* Other times than in the configuration, from now on; 0: none, negative: as they were. session_due() may have changed. The
+ * silence that a strand bears; 0: any. */
+int64_t session_set_times(struct session *session, int64_t keep_alive, int64_t dead_after);
 bool session_closing(const struct session *session); /* either side closed: no further sends */
 
 struct session_statistics {

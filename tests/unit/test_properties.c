@@ -46,7 +46,7 @@ static void refused(const char *name, const char *value, const char *words)
     assert_int_equal(hawser_properties_set(properties, name, value), -HAWSER_EPROPERTY);
     if (!strstr(hawser_properties_wrong(properties), words))
         fail_msg("%s = %s: \"%s\" does not say \"%s\"", name, value, hawser_properties_wrong(properties), words);
-    assert_memory_equal(&properties->values, &property_defaults, sizeof property_defaults);
+    assert_memory_equal(properties_values(properties), &property_defaults, sizeof property_defaults);
     hawser_properties_unref(properties);
 }
 
@@ -155,7 +155,7 @@ static void test_printed_reads_the_same(void **state)
         set(properties, table[i][0], table[i][1]);
         assert_string_equal(get(properties, table[i][0]), table[i][2]);
         set(again, table[i][0], table[i][2]);
-        assert_memory_equal(&again->values, &properties->values, sizeof again->values);
+        assert_memory_equal(properties_values(again), properties_values(properties), sizeof property_defaults);
         hawser_properties_unref(properties);
         hawser_properties_unref(again);
     }
@@ -279,11 +279,12 @@ static void test_what_follows(void **state)
     set(p, "connCapacityProfile", "scavenger");
     assert_string_equal(get(p, "msgCapacityProfile"), "scavenger");
     assert_int_equal(hawser_properties_copy(p, &copy), 0);
+    assert_ptr_equal(properties_values(copy), properties_values(p)); /* shared until one is changed */
     set(p, "connCapacityProfile", "default");
     assert_string_equal(get(copy, "connCapacityProfile"), "scavenger");
     hawser_properties_unref(copy);
     assert_int_equal(hawser_properties_copy(NULL, &copy), 0);
-    assert_memory_equal(&copy->values, &property_defaults, sizeof property_defaults);
+    assert_memory_equal(properties_values(copy), &property_defaults, sizeof property_defaults);
     hawser_properties_unref(copy);
     hawser_properties_unref(p);
 }
@@ -307,7 +308,7 @@ static int judged(const struct property_stack *stack, const char *name, const ch
     set(p, "security", "avoid"); /* so that plain ones are judged by the rest */
     set(p, "session", "none");
     set(p, name, value);
-    r = property_judge_stack(&p->values, stack, &rank, reason, sizeof reason);
+    r = property_judge_stack(properties_values(p), stack, &rank, reason, sizeof reason);
     hawser_properties_unref(p);
     if (r == 0)
         return rank;
@@ -373,28 +374,33 @@ static void test_interfaces_are_judged(void **state)
     int rank = 7;
     (void)state;
 
-    assert_int_equal(property_judge_interface(&p->values, "eth0", "ethernet", &rank, reason, sizeof reason), 0);
+    assert_int_equal(property_judge_interface(properties_values(p), "eth0", "ethernet", &rank, reason, sizeof reason),
+                     0);
     assert_int_equal(rank, 0);
     set(p, "interface", "require:wifi,require:eth*,avoid:eth1");
-    assert_int_equal(property_judge_interface(&p->values, "eth0", "ethernet", &rank, reason, sizeof reason), 0);
+    assert_int_equal(property_judge_interface(properties_values(p), "eth0", "ethernet", &rank, reason, sizeof reason),
+                     0);
     assert_int_equal(rank, 0);
-    assert_int_equal(property_judge_interface(&p->values, "eth1", "ethernet", &rank, reason, sizeof reason), 0);
+    assert_int_equal(property_judge_interface(properties_values(p), "eth1", "ethernet", &rank, reason, sizeof reason),
+                     0);
     assert_int_equal(rank, 1);
-    assert_int_equal(property_judge_interface(&p->values, "wlp2s0", "WiFi", &rank, reason, sizeof reason), 0);
-    assert_int_equal(property_judge_interface(&p->values, "wwan0", "cellular", &rank, reason, sizeof reason),
+    assert_int_equal(property_judge_interface(properties_values(p), "wlp2s0", "WiFi", &rank, reason, sizeof reason), 0);
+    assert_int_equal(property_judge_interface(properties_values(p), "wwan0", "cellular", &rank, reason, sizeof reason),
                      -HAWSER_EPROHIBITED);
     assert_string_equal(reason, "interface requires eth*, and this is wwan0 (cellular)");
     set(p, "interface", "prohibit:ethernet");
-    assert_int_equal(property_judge_interface(&p->values, "eth0", "ethernet", &rank, reason, sizeof reason),
+    assert_int_equal(property_judge_interface(properties_values(p), "eth0", "ethernet", &rank, reason, sizeof reason),
                      -HAWSER_EPROHIBITED);
     assert_string_equal(reason, "interface prohibits ethernet");
     set(p, "interface", "");
     set(p, "pvd", "prohibit:eth0"); /* the paths judge it */
-    assert_int_equal(property_judge_interface(&p->values, "eth0", "ethernet", &rank, reason, sizeof reason), 0);
+    assert_int_equal(property_judge_interface(properties_values(p), "eth0", "ethernet", &rank, reason, sizeof reason),
+                     0);
     set(p, "family", "prefer:ipv4,prohibit:ipv6");
-    assert_int_equal(property_judge_family(&p->values, "ipv4", &rank, reason, sizeof reason), 0);
+    assert_int_equal(property_judge_family(properties_values(p), "ipv4", &rank, reason, sizeof reason), 0);
     assert_int_equal(rank, -1);
-    assert_int_equal(property_judge_family(&p->values, "ipv6", &rank, reason, sizeof reason), -HAWSER_EPROHIBITED);
+    assert_int_equal(property_judge_family(properties_values(p), "ipv6", &rank, reason, sizeof reason),
+                     -HAWSER_EPROHIBITED);
     hawser_properties_unref(p);
 }
 
@@ -439,7 +445,7 @@ static void test_contradictions_are_said(void **state)
 
         for (size_t j = 0; j < 3 && table[i].set[j][0]; j++)
             set(p, table[i].set[j][0], table[i].set[j][1]);
-        r = property_check(&p->values, false, reason, sizeof reason);
+        r = property_check(properties_values(p), false, reason, sizeof reason);
         if (*table[i].words ? r != -HAWSER_EPROPERTY || !strstr(reason, table[i].words) : r != 0)
             fail_msg("case %zu: %d, \"%s\"", i, r, reason);
         hawser_properties_unref(p);
@@ -461,8 +467,8 @@ static void test_a_listener_has_no_way_to_choose(void **state)
         hawser_properties *p = fresh();
 
         set(p, table[i][0], table[i][1]);
-        assert_int_equal(property_check(&p->values, false, reason, sizeof reason), 0);
-        assert_int_equal(property_check(&p->values, true, reason, sizeof reason), -HAWSER_EPROPERTY);
+        assert_int_equal(property_check(properties_values(p), false, reason, sizeof reason), 0);
+        assert_int_equal(property_check(properties_values(p), true, reason, sizeof reason), -HAWSER_EPROPERTY);
         assert_non_null(strstr(reason, table[i][0]));
         hawser_properties_unref(p);
     }
