@@ -184,7 +184,7 @@ void listener_established(hawser_association *child)
     listener_stop_waiting(child);
     (void)find_add(child, NULL); /* no memory: it is only not found */
     child->path_changed = true;
-    report_established(child, strand, false);
+    report_established(child, strand, child->bare != NULL);
 }
 
 static void listener_secured(hawser_association *child, struct strand *strand)

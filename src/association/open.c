@@ -123,6 +123,7 @@ static int open_established(hawser_association *association, struct attempt *win
     r = open_carry(association, strand, attempt_bare(winner));
     if (r < 0)
         return r;
+    attempt_stripped(winner, strand->top);
     (void)find_add(association, association->secure ? association->secure->tls.server_name : NULL);
     report_established(association, strand, attempt_bare(winner));
     return 0;
