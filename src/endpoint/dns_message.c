@@ -4,7 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
-enum { QUESTION_TAIL = 4, RECORD_TAIL = 10, LABEL_POINTER = 0xc0, FLAG_RESPONSE = 0x80, OPCODE = 0x78 };
+enum {
+    QUESTION_TAIL = 4,
+    RECORD_TAIL = 10,
+    LABEL_POINTER = 0xc0,
+    FLAG_RESPONSE = 0x80,
+    OPCODE = 0x78,
+    ALIASES_MAX = 16
+};
 
 static unsigned read_u16(const uint8_t *at)
 {
@@ -122,6 +129,41 @@ int dns_record_name(const struct dns_message *message, const struct dns_record *
         return -EBADMSG;
     *at = after - start;
     return 0;
+}
+
+/* What the records of one name in the answer say: 1: they are those asked for; 0: an alias's target; -1: nothing. */
+static int look_at_owner(const struct dns_message *answer, const struct dns_name *owner, struct dns_name *ret_target)
+{
+    struct dns_message message = *answer;
+    struct dns_record record;
+    int found = -1;
+
+    while (dns_message_next(&message, &record) > 0 && record.section == DNS_ANSWER) {
+        size_t at = 0;
+
+        if (!dns_name_equal(&record.name, owner))
+            continue;
+        if (record.type == answer->question_type)
+            return 1;
+        if (record.type == DNS_CNAME && dns_record_name(&message, &record, &at, ret_target) == 0)
+            found = 0;
+    }
+    return found;
+}
+
+bool dns_message_owner(const struct dns_message *answer, struct dns_name *ret_owner)
+{
+    struct dns_name target;
+    int found = -1;
+
+    *ret_owner = answer->question;
+    for (unsigned hops = 0; hops < ALIASES_MAX; hops++) {
+        found = look_at_owner(answer, ret_owner, &target);
+        if (found != 0)
+            break;
+        *ret_owner = target;
+    }
+    return found == 1;
 }
 
 static void write_u16(uint8_t *out, unsigned value)

@@ -8,6 +8,7 @@
 
 enum {
     DNS_A = 1,
+    DNS_CNAME = 5,
     DNS_PTR = 12,
     DNS_TXT = 16,
     DNS_AAAA = 28,
@@ -48,6 +49,8 @@ int dns_message_next(struct dns_message *message, struct dns_record *ret_record)
 /* A name within a record's data, which may be compressed: from data[*at] on, which moves beyond it. -EBADMSG */
 int dns_record_name(const struct dns_message *message, const struct dns_record *record, size_t *at,
                     struct dns_name *ret_name);
+/* Where the aliases of an answer lead from its question; true when the records asked for are there. */
+bool dns_message_owner(const struct dns_message *answer, struct dns_name *ret_owner);
 /* A question for a name; its size. out has room for DNS_HEADER + DNS_NAME_SIZE + 4. */
 size_t dns_question_write(uint8_t *out, unsigned id, const struct dns_name *name, unsigned type);
 

@@ -51,6 +51,7 @@ struct svcb_set {
     struct dns_svcb list[RECORDS_MAX];
     unsigned count;
     uint32_t ttl;
+    struct dns_name owner; /* of the records, after aliases (CNAME) of the name asked for */
 };
 
 /* Those that we can use, and of AliasMode records only these: they make the others void (section 2.4.1). One malformed
@@ -71,6 +72,7 @@ static int read_svcb_set(const struct question *question, struct svcb_set *set, 
         set->ttl = lower_ttl(set->ttl, record.ttl);
         if (!reader_is_answer(&reader, &record))
             continue;
+        set->owner = reader.owner;
         if ((r = dns_svcb_read(&reader.message, &record, &svcb)) < 0)
             break;
         ++*ret_seen;
@@ -141,6 +143,19 @@ static void print_offers(const struct resolution *resolution, unsigned from, uin
         snprintf(text + length, size - length, " (%u s)", ttl);
 }
 
+/* The target of a record. The owner's addresses are those of the host that is an alias for it, and these are being asked
+ * for already. */
+static int target_of_record(struct resolution *resolution, const struct question *question, const struct svcb_set *set,
+                            const struct dns_svcb *svcb)
+{
+    char host[HOST_SIZE];
+
+    if (!strcmp(question->text, resolution->targets[question->target].host) &&
+        dns_name_equal(&svcb->target, &set->owner))
+        return (int)question->target;
+    return dns_name_to_host(&svcb->target, host) ? -EINVAL : target_of(resolution, host);
+}
+
 static int follow_alias(struct resolution *resolution, struct question *question, const struct dns_svcb *alias,
                         uint32_t ttl, char *result, size_t size)
 {
@@ -168,7 +183,7 @@ static int follow_alias(struct resolution *resolution, struct question *question
                                            .rank = RESOLVE_RANK_ALIAS,
                                            .port = resolution->endpoint.port,
                                            .dnssec = resolution->service_dnssec,
-                                           .expires = loop_now(resolution->context) + (int64_t)ttl * 1000000};
+                                           .expires = question_expires(question, ttl)};
     addresses_init(&resolution->offers[0].hints, 0);
     set_own_offer_last(resolution);
     resolution->service_known = false; /* what the alias offers is still to be asked */
@@ -204,12 +219,10 @@ int offers_take_service(struct resolution *resolution, struct question *question
         alias = resolution->offers[0];
     resolution->offer_count = 0;
     for (unsigned i = 0; i < set.count && resolution->offer_count < OFFERS_MAX - 2; i++) {
-        char host[HOST_SIZE];
-        int target = dns_name_to_host(&set.list[i].target, host) ? -EINVAL : target_of(resolution, host);
+        int target = target_of_record(resolution, question, &set, &set.list[i]);
 
         if (target >= 0)
-            add_svcb_offer(resolution, &set.list[i], (unsigned)target,
-                           loop_now(resolution->context) + (int64_t)set.ttl * 1000000);
+            add_svcb_offer(resolution, &set.list[i], (unsigned)target, question_expires(question, set.ttl));
     }
     print_offers(resolution, 0, set.ttl, result, size);
     if (alias.rank)
@@ -240,7 +253,7 @@ static int read_srv_set(const struct question *question, const struct dns_name *
         if (question->multicast && !dns_name_equal(&record.name, name))
             continue;
         set->ttl = lower_ttl(set->ttl, record.ttl);
-        if (record.type != DNS_SRV)
+        if (question->multicast ? record.type != DNS_SRV : !reader_is_answer(&reader, &record))
             continue;
         if (dns_srv_read(&reader.message, &record, &set->list[set->count]) < 0)
             return -EBADMSG;
@@ -289,14 +302,13 @@ static void add_srv_offer(struct resolution *resolution, const struct srv_set *s
     if (dns_name_is_root(&srv->target) || dns_name_to_host(&srv->target, host) ||
         (target = target_of(resolution, host)) < 0 || resolution->offer_count == OFFERS_MAX)
         return;
-    resolution->offers[resolution->offer_count] =
-        (struct offer){.target = (unsigned)target,
-                       .priority = srv->priority,
-                       .weight = srv->weight,
-                       .rank = resolution->offer_count,
-                       .port = srv->port,
-                       .dnssec = question->dnssec,
-                       .expires = loop_now(resolution->context) + (int64_t)set->ttl * 1000000};
+    resolution->offers[resolution->offer_count] = (struct offer){.target = (unsigned)target,
+                                                                 .priority = srv->priority,
+                                                                 .weight = srv->weight,
+                                                                 .rank = resolution->offer_count,
+                                                                 .port = srv->port,
+                                                                 .dnssec = question->dnssec,
+                                                                 .expires = question_expires(question, set->ttl)};
     addresses_init(&resolution->offers[resolution->offer_count++].hints, 0);
 }
 

@@ -32,6 +32,7 @@ struct hawser_resolving {
     int64_t start;
     int code; /* of DNS, or negative */
     enum dnssec dnssec;
+    int64_t expires;
     char why[256];
     uint8_t *packet;
     size_t size;
@@ -145,6 +146,7 @@ static void on_records(void *user, const struct resolver_answer *answer)
 
     resolving->code = answer->code;
     resolving->dnssec = answer->dnssec;
+    resolving->expires = answer->expires;
     if (answer->why)
         snprintf(resolving->why, sizeof resolving->why, "%s", answer->why);
     if (answer->packet) {
@@ -178,17 +180,26 @@ static int read_records(const struct hawser_resolving *resolving, struct record_
 {
     struct dns_message message;
     struct dns_record record;
+    int64_t now = loop_now(resolving->context);
+    struct dns_name owner;
     int r = dns_message_open(&message, resolving->packet, resolving->size);
 
+    if (r == 0)
+        (void)dns_message_owner(&message, &owner);
     while (r >= 0 && (r = dns_message_next(&message, &record)) > 0) {
-        if (record.section != DNS_ANSWER || record.type != resolving->type || list->count == RECORDS_MAX)
+        int64_t expires = now + (int64_t)record.ttl * 1000000;
+
+        if (record.section != DNS_ANSWER || record.type != resolving->type || list->count == RECORDS_MAX ||
+            !dns_name_equal(&record.name, &owner))
             continue;
+        if (resolving->expires < expires)
+            expires = resolving->expires;
         dns_data_print(&message, &record, list->data[list->count], DATA_SIZE);
         list->resolved[list->count] = (hawser_resolved){.address = "",
                                                         .target = resolving->name,
                                                         .alpn = "",
                                                         .dnssec = dnssec_name(resolving->dnssec),
-                                                        .ttl_us = (int64_t)record.ttl * 1000000,
+                                                        .ttl_us = expires - now,
                                                         .record = list->data[list->count]};
         list->count++;
     }
@@ -256,7 +267,8 @@ static void tell_records(struct loop_deferred *deferred)
 }
 
 /* TLSA stands below _PORT._tcp (RFC 6698 section 3); the others at the name that was given. */
-static int record_name(const struct hawser_resolving *resolving, const struct endpoint *endpoint, char *text)
+static int record_name(const struct hawser_resolving *resolving, const struct endpoint *endpoint,
+                       struct dns_name *ret_name)
 {
     struct dns_name name;
     char port[16];
@@ -268,7 +280,7 @@ static int record_name(const struct hawser_resolving *resolving, const struct en
         if (dns_name_prepend(&name, "_tcp") < 0 || dns_name_prepend(&name, port) < 0)
             return -EINVAL;
     }
-    dns_name_print(&name, text);
+    *ret_name = name;
     return 0;
 }
 
@@ -276,7 +288,8 @@ static int start_records(struct hawser_resolving *resolving, struct resolver *re
                          bool prove)
 {
     const struct resolv_conf *conf;
-    int r = record_name(resolving, endpoint, resolving->name);
+    struct dns_name name;
+    int r = record_name(resolving, endpoint, &name);
 
     if (r < 0 || (r = loop_timer_set(resolving->context, &resolving->timer,
                                      loop_now(resolving->context) + resolving->timeout_us)) < 0)
@@ -286,7 +299,8 @@ static int start_records(struct hawser_resolving *resolving, struct resolver *re
         loop_log(resolving->context, HAWSER_LOG_ERROR, "%s", resolving->why);
         return r;
     }
-    return resolver_ask(resolver, prove, resolving->name, resolving->type, on_records, resolving, &resolving->query);
+    dns_name_print(&name, resolving->name);
+    return resolver_ask(resolver, prove, &name, resolving->type, on_records, resolving, &resolving->query);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ public */

@@ -39,7 +39,7 @@ void reader_init(struct reader *reader, const struct question *question)
     *reader = (struct reader){.question = question, .next = question->replies};
 }
 
-/* Of DNS, libunbound has dropped what does not belong to the question, and the answers are what counts. */
+/* Of DNS, the answers are what counts. */
 static bool is_wanted(const struct reader *reader, const struct dns_record *record)
 {
     if (!reader->question->multicast)
@@ -64,6 +64,9 @@ int reader_next(struct reader *reader, struct dns_record *ret_record)
         if (r < 0 && !reader->question->multicast)
             return r;
         reader->open = r == 0;
+        reader->owner = reader->question->name;
+        if (reader->open && !reader->question->multicast)
+            (void)dns_message_owner(&reader->message, &reader->owner);
         reader->interface = reader->next->interface;
         reader->next = reader->next->next;
     }
@@ -71,6 +74,12 @@ int reader_next(struct reader *reader, struct dns_record *ret_record)
 
 bool reader_is_answer(const struct reader *reader, const struct dns_record *record)
 {
-    return record->type == reader->question->type &&
-           (!reader->question->multicast || dns_name_equal(&record->name, &reader->question->name));
+    return record->type == reader->question->type && dns_name_equal(&record->name, &reader->owner);
+}
+
+int64_t question_expires(const struct question *question, uint32_t ttl)
+{
+    int64_t expires = loop_now(question->resolution->context) + (int64_t)ttl * 1000000;
+
+    return expires < question->expires ? expires : question->expires;
 }

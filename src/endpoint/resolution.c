@@ -67,6 +67,7 @@ static void dns_answered(void *user, const struct resolver_answer *answer)
 
     question->code = answer->code;
     question->dnssec = answer->dnssec;
+    question->expires = answer->expires;
     if (answer->why)
         copy_words(question->why, sizeof question->why, answer->why);
     if (answer->packet && answer->dnssec != DNSSEC_BOGUS) {
@@ -83,7 +84,7 @@ static void put(struct question *question)
 {
     struct resolution *resolution = question->resolution;
     const struct resolv_conf *conf;
-    char text[DNS_NAME_TEXT], reason[sizeof question->why];
+    char reason[sizeof question->why];
     int r;
 
     if (name_is_local(question->text)) {
@@ -98,9 +99,8 @@ static void put(struct question *question)
         fail_question(question, "%s", reason);
         return;
     }
-    dns_name_print(&question->name, text);
-    r = resolver_ask(resolution->resolver, resolution->config.prove, text, question->type, dns_answered, question,
-                     &question->query);
+    r = resolver_ask(resolution->resolver, resolution->config.prove, &question->name, question->type, dns_answered,
+                     question, &question->query);
     if (r < 0)
         fail_question(question, "the question cannot be put: %s", hawser_strerror(r));
 }
@@ -119,6 +119,7 @@ struct question *question_new(struct resolution *resolution, enum question_kind 
     question->target = target;
     question->type = type;
     question->start = loop_now(resolution->context);
+    question->expires = INT64_MAX;
     snprintf(question->text, sizeof question->text, "%s", text);
     list_init(&question->mdns.link);
     loop_timer_init(&question->patience, multicast_patience_over);
@@ -251,7 +252,7 @@ static void go_further(struct resolution *resolution)
         resolver_distrust(resolution->resolver);
     if (resolution->over || resolution->verdict == BOGUS)
         return;
-    if (resolution->verdict < SERVERS_FAILED && resolution->name < resolution->name_count) {
+    if (resolution->verdict < NO_ANSWER && resolution->name < resolution->name_count) {
         resolution->bits_held = 0;
         ask_host(resolution);
     } else if (!resolution->system_asked && (resolution->verdict == SERVERS_FAILED ||
@@ -285,11 +286,6 @@ static int whole_reason(const struct resolution *resolution, char *text, size_t 
     bool service = resolution->endpoint.kind == ENDPOINT_SERVICE;
     const char *what = service ? "service" : "host", *name = resolution->endpoint.host;
 
-    if (resolution->over && resolution->verdict < SERVERS_FAILED) {
-        snprintf(text, size, "no name server answered for the %s %s within %.1f s", what, name,
-                 (double)resolution->config.timeout_us / 1e6);
-        return -ETIMEDOUT;
-    }
     switch (resolution->verdict) {
     case NO_SUCH_NAME:
         snprintf(text, size, resolution->multicast ? "nobody on the link answers for the %s %s" : "there is no %s %s",
@@ -310,6 +306,10 @@ static int whole_reason(const struct resolution *resolution, char *text, size_t 
     case UNREADABLE:
         snprintf(text, size, "the %s %s cannot be used: %s", what, name, resolution->why);
         break;
+    case NO_ANSWER:
+        snprintf(text, size, "no name server answered for the %s %s within %.1f s", what, name,
+                 (double)(loop_now(resolution->context) - resolution->start) / 1e6);
+        return -ETIMEDOUT;
     case SERVERS_FAILED:
         snprintf(text, size, "the name servers failed to look up the %s %s%s%s", what, name,
                  *resolution->why ? ": " : "", resolution->why);
@@ -542,7 +542,8 @@ int resolve_start(hawser_context *context, const struct resolve_config *config, 
         snprintf(resolution->scheme, sizeof resolution->scheme, "%s", config->scheme);
     resolution->config.scheme = resolution->scheme;
     resolution->bits_wanted = resolution->config.families | (config->https || config->scheme ? BIT_SERVICE : 0);
-    resolution->deadline = loop_now(context) + config->timeout_us;
+    resolution->start = loop_now(context);
+    resolution->deadline = resolution->start + config->timeout_us;
     list_init(&resolution->questions);
     resolution->membership.end = end_with_context;
     resolver_join(resolver, &resolution->membership);

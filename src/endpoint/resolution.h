@@ -84,13 +84,14 @@ struct question {
     bool answered;
     int code; /* of DNS, or negative */
     struct reply *replies;
+    int64_t expires; /* all of it, whatever the records say */
     enum dnssec dnssec;
     char why[200];              /* what else is to be said of a failure */
     struct addresses addresses; /* SYSTEM */
 };
 
 /* How the questions ended, the one that says most last. */
-enum verdict { NO_SUCH_NAME, NO_ADDRESSES, NOT_OFFERED, UNREADABLE, SERVERS_FAILED, BOGUS };
+enum verdict { NO_SUCH_NAME, NO_ADDRESSES, NOT_OFFERED, UNREADABLE, NO_ANSWER, SERVERS_FAILED, BOGUS };
 
 struct resolution {
     hawser_context *context;
@@ -99,7 +100,7 @@ struct resolution {
     struct endpoint endpoint;
     struct resolve_config config; /* its endpoint is the one above, its scheme the one below */
     char scheme[DNS_LABEL_SIZE];  /* without the underscore that goes before it */
-    int64_t deadline;
+    int64_t start, deadline;
     struct loop_timer timer; /* the deadline, or when the system is asked beside the name servers */
     struct loop_deferred work;
     struct list questions; /* not told yet */
@@ -145,11 +146,15 @@ struct reader {
     const struct reply *next;
     bool open;
     struct dns_message message; /* of the record that was read last */
+    struct dns_name owner;      /* where its answer is, after aliases */
     unsigned interface;
 };
 void reader_init(struct reader *reader, const struct question *question);
 int reader_next(struct reader *reader, struct dns_record *ret_record);               /* 1, 0, -EBADMSG */
 bool reader_is_answer(const struct reader *reader, const struct dns_record *record); /* to this very question */
+
+/* When records with that time to live are over. */
+int64_t question_expires(const struct question *question, uint32_t ttl);
 
 /* multicast.c */
 bool name_is_local(const char *name); /* of a checked name: below .local */

@@ -11,6 +11,7 @@
 
 #include "endpoint/dns_message.h"
 #include "endpoint/mdns.h"
+#include "endpoint/stub.h"
 #include "endpoint/unbound_loop.h"
 
 #define HOSTS_FILE "/etc/hosts"
@@ -20,13 +21,12 @@
 /* RFC 8305 section 3: an answer that comes after all is worth having for the next time. */
 #define STRAY_US 1000000
 
-enum { PLAIN, PROVING, SIDES };
-
 struct resolver_query {
     struct list link; /* of the stray ones */
     struct resolver *resolver;
+    struct stub_query *stub; /* or else libunbound's: */
     struct ub_ctx *unbound;
-    int id;                        /* libunbound's */
+    int id;
     resolver_answered_fn answered; /* NULL: stray, nobody waits */
     void *user;
     struct resolver_query **handle; /* the asker's */
@@ -38,12 +38,14 @@ struct resolver {
     char *hosts, *resolv_conf, *nsswitch, *trust_anchors;
     int (*system)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     struct unbound_loop loop;
-    struct ub_ctx *unbound[SIDES]; /* NULL: not needed yet */
+    struct stub *stub;      /* NULL: not needed yet */
+    bool stub_told;         /* of the servers */
+    struct ub_ctx *unbound; /* the same */
     struct resolv_conf conf;
     bool conf_known;
     struct stat conf_read; /* the file that conf was read from */
     bool distrusted;
-    unsigned pending; /* queries whose answer is waited for */
+    unsigned proving; /* libunbound's queries whose answer is waited for */
     struct list strays;
     struct loop_timer stray_timer;
     struct list users;
@@ -65,28 +67,32 @@ static int code_of(int unbound_error)
     }
 }
 
+/* Nobody is told of it. */
+static void query_end(struct resolver_query *query)
+{
+    list_remove(&query->link);
+    if (query->stub)
+        stub_forget(query->stub);
+    else
+        ub_cancel(query->unbound, query->id);
+    free(query);
+}
+
 static void drop_strays(struct resolver *resolver)
 {
-    while (!list_empty(&resolver->strays)) {
-        struct resolver_query *query = list_first(&resolver->strays, struct resolver_query, link);
-
-        list_remove(&query->link);
-        ub_cancel(query->unbound, query->id);
-        free(query);
-    }
+    while (!list_empty(&resolver->strays))
+        query_end(list_first(&resolver->strays, struct resolver_query, link));
     loop_timer_clear(resolver->context, &resolver->stray_timer);
 }
 
-/* Nobody waits for an answer. */
+/* Nobody waits for a proof. */
 static void drop_unbound(struct resolver *resolver)
 {
     drop_strays(resolver);
     pthread_mutex_lock(&unbound_lock);
-    for (unsigned i = 0; i < SIDES; i++) {
-        ub_ctx_delete(resolver->unbound[i]);
-        resolver->unbound[i] = NULL;
-    }
+    ub_ctx_delete(resolver->unbound);
     pthread_mutex_unlock(&unbound_lock);
+    resolver->unbound = NULL;
 }
 
 static void strays_are_over(struct loop_timer *timer, int64_t now)
@@ -100,9 +106,7 @@ static void strays_are_over(struct loop_timer *timer, int64_t now)
             (void)loop_timer_set(resolver->context, timer, query->until); /* its place in the heap is still there */
             return;
         }
-        list_remove(&query->link);
-        ub_cancel(query->unbound, query->id);
-        free(query);
+        query_end(query);
     }
 }
 
@@ -116,6 +120,7 @@ static void resolver_free(void *value)
         user->end(user);
     }
     drop_unbound(resolver);
+    stub_free(resolver->stub);
     mdns_free(resolver->mdns);
     free(resolver->hosts);
     free(resolver->resolv_conf);
@@ -166,7 +171,7 @@ int resolver_set_files(hawser_context *context, const struct resolver_files *fil
         (r = replace(&resolver->trust_anchors, files->trust_anchors)) < 0)
         return r;
     resolver->system = files->system ? files->system : getaddrinfo;
-    resolver->distrusted = true;
+    resolver->conf_known = false;
     return 0;
 }
 
@@ -245,7 +250,7 @@ static int configure_proving(const struct resolver *resolver, struct ub_ctx *unb
     return r || named ? r : ub_ctx_set_option(unbound, "harden-dnssec-stripped:", "no");
 }
 
-static int configure(struct resolver *resolver, struct ub_ctx *unbound, unsigned side)
+static int configure(struct resolver *resolver, struct ub_ctx *unbound)
 {
     int r = ub_ctx_debugout(unbound, NULL); /* else it writes to the program's standard error */
 
@@ -253,7 +258,7 @@ static int configure(struct resolver *resolver, struct ub_ctx *unbound, unsigned
         r = ub_ctx_set_option(unbound, "rrset-roundrobin:", "no"); /* the order is the name server's to choose */
     for (unsigned i = 0; r == 0 && i < resolver->conf.server_count; i++)
         r = ub_ctx_set_fwd(unbound, resolver->conf.server[i]);
-    if (r == 0 && side == PROVING)
+    if (r == 0)
         r = configure_proving(resolver, unbound);
     /* Names of homes and laboratories are the name server's to know (RFC 8375, RFC 6761 section 6.2); libunbound would say
      * that there are none. It is left to say so of localhost, onion and invalid. Nothing can be set after this. */
@@ -264,72 +269,91 @@ static int configure(struct resolver *resolver, struct ub_ctx *unbound, unsigned
     return code_of(r);
 }
 
-static int make_unbound(struct resolver *resolver, unsigned side)
+static int make_unbound(struct resolver *resolver)
 {
     struct ub_ctx *unbound;
     int r;
 
     pthread_mutex_lock(&unbound_lock);
     unbound = ub_ctx_create_ub_event(&resolver->loop.base);
-    r = unbound ? configure(resolver, unbound, side) : -ENOMEM;
+    r = unbound ? configure(resolver, unbound) : -ENOMEM;
     if (r < 0)
         ub_ctx_delete(unbound);
     else
-        resolver->unbound[side] = unbound;
+        resolver->unbound = unbound;
     pthread_mutex_unlock(&unbound_lock);
     return r;
 }
 
-static unsigned side_of(const struct resolver *resolver, bool prove)
+/* Whether libunbound is to be asked. */
+static bool proves(const struct resolver *resolver, bool wanted)
 {
     const char *named = named_anchors(resolver);
 
-    if (named)
-        return *named ? PROVING : PLAIN;
-    return prove && access(SYSTEM_ANCHORS, R_OK) == 0 ? PROVING : PLAIN;
+    return named ? *named : wanted && access(SYSTEM_ANCHORS, R_OK) == 0;
 }
 
 /* libunbound takes no new servers once it runs, and goes on believing for minutes that a server is down. A new one costs
- * a few milliseconds; while questions are under way the old one is kept. */
+ * a few milliseconds; while it has questions under way the old one is kept. */
 static void read_conf(struct resolver *resolver)
 {
     struct stat now;
 
-    if (resolver->pending > 0)
-        return;
     note_file(resolv_conf_file(resolver), &now);
-    if (resolver->conf_known && !resolver->distrusted && same_file(&now, &resolver->conf_read))
-        return;
-    drop_unbound(resolver);
-    resolver->conf_read = now;
-    resolv_conf_read(resolv_conf_file(resolver), &resolver->conf);
-    resolver->conf_known = true;
-    resolver->distrusted = false;
+    if (!resolver->conf_known || !same_file(&now, &resolver->conf_read)) {
+        resolver->conf_read = now;
+        resolver->conf_known = resolver->distrusted = true;
+        resolv_conf_read(resolv_conf_file(resolver), &resolver->conf);
+        resolver->stub_told = false;
+    }
+    if (resolver->distrusted && resolver->proving == 0) {
+        drop_unbound(resolver);
+        resolver->distrusted = false;
+    }
+}
+
+static int prepare_stub(struct resolver *resolver)
+{
+    int r = resolver->stub ? 0 : stub_new(resolver->context, &resolver->stub);
+
+    if (r == 0 && !resolver->stub_told) {
+        stub_set_servers(resolver->stub, &resolver->conf);
+        resolver->stub_told = true;
+    }
+    return r;
+}
+
+static int prepare_unbound(struct resolver *resolver, char *reason, size_t size)
+{
+    const char *named = named_anchors(resolver);
+    int r = named && access(named, R_OK) < 0 ? -errno : 0;
+
+    if (r < 0) {
+        snprintf(reason, size, "the trust anchors in %s cannot be read: %s", named, hawser_strerror(r));
+        return r;
+    }
+    r = resolver->unbound ? 0 : make_unbound(resolver);
+    if (r == -EIO)
+        snprintf(reason, size, "the trust anchors in %s cannot be used: they are to be DS or DNSKEY records",
+                 named ? named : SYSTEM_ANCHORS);
+    else if (r < 0)
+        snprintf(reason, size, "the resolver cannot be set up: %s", hawser_strerror(r));
+    return r;
 }
 
 int resolver_prepare(struct resolver *resolver, bool prove, const struct resolv_conf **ret_conf, char *reason,
                      size_t size)
 {
-    unsigned side = side_of(resolver, prove);
-    const char *named = named_anchors(resolver);
     int r;
 
     read_conf(resolver);
-    if (side == PROVING && named && access(named, R_OK) < 0) {
-        r = -errno;
-        snprintf(reason, size, "the trust anchors in %s cannot be read: %s", named, hawser_strerror(r));
-        return r;
-    }
-    if (!resolver->unbound[side] && (r = make_unbound(resolver, side)) < 0) {
-        if (r == -EIO && side == PROVING)
-            snprintf(reason, size, "the trust anchors in %s cannot be used: they are to be DS or DNSKEY records",
-                     named ? named : SYSTEM_ANCHORS);
-        else
-            snprintf(reason, size, "the resolver cannot be set up: %s", hawser_strerror(r));
-        return r;
-    }
-    *ret_conf = &resolver->conf;
-    return 0;
+    if (proves(resolver, prove))
+        r = prepare_unbound(resolver, reason, size);
+    else if ((r = prepare_stub(resolver)) < 0)
+        snprintf(reason, size, "the resolver cannot be set up: %s", hawser_strerror(r));
+    if (r == 0)
+        *ret_conf = &resolver->conf;
+    return r;
 }
 
 static enum dnssec verdict_of(int security)
@@ -337,7 +361,18 @@ static enum dnssec verdict_of(int security)
     return security == 2 ? DNSSEC_SECURE : security == 1 ? DNSSEC_BOGUS : DNSSEC_INSECURE;
 }
 
-static void answered(void *user, int rcode, void *packet, int size, int security, char *why, int limited)
+/* Its asker forgot it, or is told now. */
+static void tell(struct resolver_query *query, const struct resolver_answer *answer)
+{
+    if (query->answered) {
+        *query->handle = NULL;
+        query->answered(query->user, answer);
+    }
+    list_remove(&query->link);
+    free(query);
+}
+
+static void unbound_answered(void *user, int rcode, void *packet, int size, int security, char *why, int limited)
 {
     struct resolver_query *query = user;
     bool whole = rcode == DNS_NOERROR && packet && size > 0;
@@ -345,46 +380,76 @@ static void answered(void *user, int rcode, void *packet, int size, int security
                                      .packet = whole ? packet : NULL,
                                      .size = whole ? (size_t)size : 0,
                                      .dnssec = verdict_of(security),
-                                     .why = why ? why : ""};
+                                     .why = why ? why : "",
+                                     .expires = INT64_MAX};
 
     (void)limited;
-    if (query->answered) {
-        *query->handle = NULL;
-        query->resolver->pending--;
-        query->answered(query->user, &answer);
-    }
-    list_remove(&query->link);
-    free(query);
+    if (query->answered)
+        query->resolver->proving--;
+    tell(query, &answer);
 }
 
-int resolver_ask(struct resolver *resolver, bool prove, const char *name, unsigned type, resolver_answered_fn fn,
-                 void *user, struct resolver_query **ret_query)
+static void stub_answered(void *user, int code, const uint8_t *packet, size_t size, int64_t expires)
+{
+    struct resolver_query *query = user;
+    struct resolver_answer answer = {.code = code,
+                                     .packet = packet,
+                                     .size = size,
+                                     .dnssec = DNSSEC_INSECURE,
+                                     .why = code < 0 ? hawser_strerror(code) : "",
+                                     .expires = expires};
+
+    tell(query, &answer);
+}
+
+static int ask_unbound(struct resolver_query *query, const struct dns_name *name, unsigned type)
+{
+    struct resolver_query **handle = query->handle;
+    struct resolver *resolver = query->resolver;
+    char text[DNS_NAME_TEXT];
+    int r, id = 0;
+
+    dns_name_print(name, text);
+    query->unbound = resolver->unbound;
+    resolver->proving++;
+    pthread_mutex_lock(&unbound_lock);
+    r = ub_resolve_event(query->unbound, text, (int)type, DNS_IN, query, unbound_answered, &id);
+    pthread_mutex_unlock(&unbound_lock);
+    if (r == UB_NOERROR && *handle) /* else it was answered, and is gone */
+        query->id = id;
+    if (r != UB_NOERROR)
+        resolver->proving--;
+    return code_of(r);
+}
+
+static int ask_stub(struct resolver_query *query, const struct dns_name *name, unsigned type)
+{
+    struct resolver_query **handle = query->handle;
+    struct stub_query *asked;
+    int r = stub_ask(query->resolver->stub, name, type, stub_answered, query, &asked);
+
+    if (r == 0 && *handle)
+        query->stub = asked;
+    return r;
+}
+
+int resolver_ask(struct resolver *resolver, bool prove, const struct dns_name *name, unsigned type,
+                 resolver_answered_fn fn, void *user, struct resolver_query **ret_query)
 {
     struct resolver_query *query = malloc(sizeof *query);
-    int r, id = 0;
+    int r;
 
     if (!query)
         return -ENOMEM;
-    *query = (struct resolver_query){.resolver = resolver,
-                                     .unbound = resolver->unbound[side_of(resolver, prove)],
-                                     .answered = fn,
-                                     .user = user,
-                                     .handle = ret_query};
+    *query = (struct resolver_query){.resolver = resolver, .answered = fn, .user = user, .handle = ret_query};
     list_init(&query->link);
     *ret_query = query;
-    resolver->pending++;
-    pthread_mutex_lock(&unbound_lock);
-    r = ub_resolve_event(query->unbound, name, (int)type, DNS_IN, query, answered, &id);
-    pthread_mutex_unlock(&unbound_lock);
-    if (r == UB_NOERROR) {
-        if (*ret_query) /* else it was answered, and is gone */
-            query->id = id;
-        return 0;
+    r = proves(resolver, prove) ? ask_unbound(query, name, type) : ask_stub(query, name, type);
+    if (r < 0) {
+        *ret_query = NULL;
+        free(query);
     }
-    *ret_query = NULL;
-    resolver->pending--;
-    free(query);
-    return code_of(r);
+    return r;
 }
 
 void resolver_forget(struct resolver_query *query)
@@ -397,14 +462,12 @@ void resolver_forget(struct resolver_query *query)
     *query->handle = NULL;
     query->answered = NULL;
     query->until = loop_now(resolver->context) + STRAY_US;
-    resolver->pending--;
-    if (list_empty(&resolver->strays) &&
-        loop_timer_set(resolver->context, &resolver->stray_timer, query->until) < 0) { /* nothing would end it */
-        ub_cancel(query->unbound, query->id);
-        free(query);
-        return;
-    }
-    list_append(&resolver->strays, &query->link);
+    if (!query->stub)
+        resolver->proving--;
+    if (list_empty(&resolver->strays) && loop_timer_set(resolver->context, &resolver->stray_timer, query->until) < 0)
+        query_end(query); /* nothing would end it */
+    else
+        list_append(&resolver->strays, &query->link);
 }
 
 void resolver_distrust(struct resolver *resolver)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A context's resolver: libunbound on its loop, made when the first name has to be asked for, gone with the context. */
+/*
+ * A context's resolver, made when the first name has to be asked for, gone with the context: a stub of our own for answers
+ * as they are (stub.h), libunbound on the context's loop for answers with DNSSEC's proof.
+ */
 #ifndef ENDPOINT_RESOLVER_H
 #define ENDPOINT_RESOLVER_H
 
 #include <netdb.h>
 
 #include "base/list.h"
+#include "endpoint/dns_name.h"
 #include "endpoint/resolv_conf.h"
 #include "endpoint/resolve.h"
 #include "loop/loop.h"
@@ -47,14 +51,15 @@ struct resolver_answer {
     size_t size;
     enum dnssec dnssec;
     const char *why; /* BOGUS */
+    int64_t expires; /* until when all of it may be used; the records may say sooner */
 };
 /* May run inside resolver_ask(); it must not ask or forget, for libunbound is not prepared for that. The question is
- * over and its query gone when it returns. */
+ * over and its query gone when it returns. The question in the packet may be that of an alias. */
 typedef void (*resolver_answered_fn)(void *user, const struct resolver_answer *answer);
 
 struct resolver_query;
 /*
- * Reads resolv.conf when it has changed, and makes sure that there is a libunbound with those name servers. prove: DNSSEC
+ * Reads resolv.conf when it has changed, and makes sure that those name servers can be asked. prove: DNSSEC
  * is to say what each answer is worth. That takes questions of its own for the keys of every zone on the way, so it is
  * done for everybody only when the program named trust anchors; the system's serve who asks for proof.
  * Negative, with a sentence: it cannot be used.
@@ -62,8 +67,8 @@ struct resolver_query;
 int resolver_prepare(struct resolver *resolver, bool prove, const struct resolv_conf **ret_conf, char *reason,
                      size_t size);
 /* After resolver_prepare(). ret_query is set before answered() can run, and to NULL when it ran already. */
-int resolver_ask(struct resolver *resolver, bool prove, const char *name, unsigned type, resolver_answered_fn answered,
-                 void *user, struct resolver_query **ret_query);
+int resolver_ask(struct resolver *resolver, bool prove, const struct dns_name *name, unsigned type,
+                 resolver_answered_fn answered, void *user, struct resolver_query **ret_query);
 /* answered() will not be called. What comes within a second is still learnt. NULL is nothing. */
 void resolver_forget(struct resolver_query *query);
 /* A server failed: what was learnt of the servers is not used for the next question. */

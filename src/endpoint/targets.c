@@ -120,7 +120,7 @@ static void print_addresses(const struct addresses *addresses, int64_t ttl_us, c
         length += (size_t)snprintf(text + length, size - length, "%s%s", i ? ", " : "", address + v6);
     }
     if (count && ttl_us < INT64_MAX && length + 1 < size)
-        snprintf(text + length, size - length, " (%lld s)", (long long)(ttl_us / 1000000));
+        snprintf(text + length, size - length, " (%lld s)", (long long)((ttl_us + 500000) / 1000000));
 }
 
 static void add_record(struct addresses *addresses, const struct dns_record *record, unsigned interface)
@@ -183,9 +183,9 @@ static int take_addresses(struct resolution *resolution, struct question *questi
         raise_verdict(resolution, NO_ADDRESSES, "");
         return -HAWSER_ERESOLVE;
     }
-    state->expires = loop_now(resolution->context) + (int64_t)ttl * 1000000;
+    state->expires = question_expires(question, ttl);
     set_family(target, family, &found);
-    print_addresses(&found, (int64_t)ttl * 1000000, result, size);
+    print_addresses(&found, state->expires - loop_now(resolution->context), result, size);
     multicast_hurry_sibling(resolution, question->target);
     return 0;
 }
@@ -263,6 +263,7 @@ static int take_failure(struct resolution *resolution, struct question *question
     }
     if (question->code == -ETIMEDOUT) {
         snprintf(result, size, "no answer in time");
+        raise_verdict(resolution, NO_ANSWER, "");
         return -ETIMEDOUT;
     }
     if (question->code == -ENOENT) {
