@@ -121,6 +121,8 @@ static int lines_deliver(hawser_framing *framing, const uint8_t *line, size_t si
 {
     if (size > 0 && line[size - 1] == '\r')
         size--;
+    if (size > hawser_framing_limit(framing))
+        return hawser_framing_fail(framing, -HAWSER_ELARGE, "a line is longer than this end takes");
     return hawser_framing_deliver(framing, line, size, size, true);
 }
 
