@@ -40,14 +40,4 @@ int endpoint_service(const struct endpoint *endpoint, char *text, size_t size);
 /* "192.0.2.1:80", "[2001:db8::1]:80", "[fe80::1%eth0]:80", a unix path. */
 int endpoint_print_address(const struct layer_address *address, char *text, size_t size);
 
-/* Resolves a host name to addresses: /etc/hosts, then A and AAAA by libunbound on the context's loop, resolv.conf
- * honoured. answered() runs from dispatch: code 0 with addresses (IPv6 and IPv4 taking turns, the first listed first),
- * or -HAWSER_ERESOLVE, -ETIMEDOUT with a reason. */
-struct resolution;
-typedef void (*resolution_fn)(void *user, int code, const struct layer_address *addresses, size_t count,
-                              const char *reason);
-int resolve(hawser_context *context, const char *host, uint16_t port, int64_t timeout_us, resolution_fn answered,
-            void *user, struct resolution **ret_resolution);
-void resolution_cancel(struct resolution *resolution); /* not after answered() */
-
 #endif

@@ -271,7 +271,6 @@ static void resolution_free(struct resolution *resolution)
     loop_timer_clear(resolution->context, &resolution->timer);
     loop_undefer(&resolution->work);
     list_remove(&resolution->membership.link);
-    free(resolution->collector);
     free(resolution);
 }
 

@@ -127,7 +127,6 @@ struct resolution {
     bool multicast; /* some question was asked of the link */
     bool over;      /* the deadline came */
     bool telling, cancelled;
-    void *collector; /* resolve()'s */
 };
 
 /* resolution.c */

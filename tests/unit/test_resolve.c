@@ -16,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 
+#include "endpoint/addresses.h"
 #include "endpoint/endpoint.h"
 #include "endpoint/resolver.h"
 #include "endpoint/unbound_loop.h"
@@ -66,8 +67,10 @@ struct outcome {
     struct fixture *fixture;
     struct resolution *resolution; /* cancelled inside answered() */
     struct resolution *other;      /* the same */
-    unsigned calls;
+    struct addresses addresses;
+    unsigned calls; /* last answers */
     int code;
+    int64_t first;                /* when the first address came */
     char text[1200], reason[300]; /* "address address" */
 };
 
@@ -81,6 +84,13 @@ static void write_file(const char *name, const char *format, ...)
     assert_true(vfprintf(file, format, arguments) >= 0);
     va_end(arguments);
     assert_int_equal(fclose(file), 0);
+}
+
+/* The system's own resolver knows nothing: it is for tests/unit/test_services.c. */
+static int no_system(const char *host, const char *service, const struct addrinfo *wanted, struct addrinfo **ret_list)
+{
+    (void)host, (void)service, (void)wanted, (void)ret_list;
+    return EAI_NONAME;
 }
 
 static int set_up(void **state)
@@ -98,7 +108,9 @@ static int set_up(void **state)
     write_file(f->hosts, "# nothing yet\n");
     write_file(f->conf, "search first.example second.example\nnameserver 127.0.0.1@%u\n", f->server.port);
     assert_int_equal(
-        resolver_set_files(f->context, &(struct resolver_files){.hosts = f->hosts, .resolv_conf = f->conf}), 0);
+        resolver_set_files(f->context,
+                           &(struct resolver_files){.hosts = f->hosts, .resolv_conf = f->conf, .system = no_system}),
+        0);
     *state = f;
     return 0;
 }
@@ -119,34 +131,76 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void on_answer(void *user, int code, const struct layer_address *addresses, size_t count, const char *reason)
+/* IPv6 and IPv4 take turns, each in the order in which they came. */
+static void write_found(struct outcome *outcome)
+{
+    struct layer_address list[ADDRESSES_MAX];
+    size_t count = addresses_interleave(&outcome->addresses, list);
+
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(outcome->text);
+
+        snprintf(outcome->text + length, sizeof outcome->text - length, i ? " " : "%s", "");
+        length = strlen(outcome->text);
+        endpoint_print_address(&list[i], outcome->text + length, sizeof outcome->text - length);
+    }
+}
+
+static void on_answer(void *user, const struct resolve_answer *answer)
 {
     struct outcome *outcome = user;
 
-    outcome->calls++;
-    outcome->code = code;
-    assert_int_equal(code == 0, count > 0);
-    snprintf(outcome->reason, sizeof outcome->reason, "%s", reason);
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(outcome->text);
-        snprintf(outcome->text + length, sizeof outcome->text - length, i ? " " : "%s", "");
-        length = strlen(outcome->text);
-        endpoint_print_address(&addresses[i], outcome->text + length, sizeof outcome->text - length);
+    assert_int_equal(outcome->calls, 0); /* nothing comes after the last */
+    for (size_t i = 0; i < answer->found_count; i++) {
+        const struct sockaddr_storage *address = &answer->found[i].address.address;
+        struct sockaddr_in6 v6;
+        struct sockaddr_in v4;
+
+        if (address->ss_family == AF_INET6) {
+            memcpy(&v6, address, sizeof v6);
+            addresses_add_v6(&outcome->addresses, &v6.sin6_addr, v6.sin6_scope_id);
+        } else {
+            memcpy(&v4, address, sizeof v4);
+            addresses_add_v4(&outcome->addresses, &v4.sin_addr);
+        }
+    }
+    if (!outcome->first && answer->found_count)
+        outcome->first = hawser_now(outcome->fixture->context);
+    if (answer->last) {
+        outcome->calls++;
+        write_found(outcome);
+        outcome->code = *outcome->text ? 0 : answer->code;
+        snprintf(outcome->reason, sizeof outcome->reason, "%s", *outcome->text ? "" : answer->reason);
     }
     if (outcome->resolution)
-        resolution_cancel(outcome->resolution);
+        resolve_cancel(outcome->resolution);
     if (outcome->other)
-        resolution_cancel(outcome->other);
+        resolve_cancel(outcome->other);
+}
+
+static int start(struct fixture *f, const char *host, int64_t timeout_us, struct outcome *outcome,
+                 struct resolution **ret_resolution)
+{
+    struct endpoint endpoint = {.kind = ENDPOINT_HOST, .port = 80, .fd = -1};
+
+    *outcome = (struct outcome){.fixture = f};
+    addresses_init(&outcome->addresses, 80);
+    snprintf(endpoint.host, sizeof endpoint.host, "%s", host);
+    (void)host_name_check(host, endpoint.host); /* as endpoint_parse() does */
+    return resolve_start(f->context,
+                         &(struct resolve_config){
+                             .endpoint = &endpoint, .timeout_us = timeout_us, .answered = on_answer, .user = outcome},
+                         ret_resolution);
 }
 
 static struct resolution *begin(struct fixture *f, const char *host, int64_t timeout_us, struct outcome *outcome)
 {
     struct resolution *resolution = NULL;
 
-    *outcome = (struct outcome){.fixture = f};
-    assert_int_equal(resolve(f->context, host, 80, timeout_us, on_answer, outcome, &resolution), 0);
+    assert_int_equal(start(f, host, timeout_us, outcome, &resolution), 0);
     assert_non_null(resolution);
     assert_int_equal(outcome->calls, 0); /* never inside the call, whatever is known already */
+    assert_int_equal(addresses_count(&outcome->addresses), 0);
     return resolution;
 }
 
@@ -273,11 +327,11 @@ static void test_half_silence(void **state)
     struct outcome outcome;
     int64_t start = hawser_now(f->context);
 
-    begin(f, "half.example", 60 * SECOND, &outcome);
+    begin(f, "half.example", 2 * SECOND, &outcome);
     finish(&outcome);
     assert_int_equal(outcome.code, 0);
     assert_string_equal(outcome.text, "192.0.2.5:80");
-    assert_true(hawser_now(f->context) - start < 10 * SECOND); /* libunbound alone asks for 17 s */
+    assert_true(outcome.first - start < SECOND);
 }
 
 static void test_localhost(void **state)
@@ -384,6 +438,7 @@ static void test_bogus(void **state)
     write_file(f->anchors, "proved.example. 3600 IN DS 12345 8 2 %064d\n", 7);
     assert_int_equal(resolver_set_files(f->context, &(struct resolver_files){.hosts = f->hosts,
                                                                              .resolv_conf = f->conf,
+                                                                             .system = no_system,
                                                                              .trust_anchors = f->anchors}),
                      0);
     assert_failed(f, "proved.example", "DNSSEC proves it false");
@@ -397,10 +452,10 @@ static void test_cancel(void **state)
     struct outcome outcome, second;
 
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
-        resolution_cancel(begin(f, hosts[i], SECOND, &outcome)); /* before anything happened */
+        resolve_cancel(begin(f, hosts[i], SECOND, &outcome)); /* before anything happened */
         struct resolution *resolution = begin(f, hosts[i], SECOND, &second);
         if (hawser_iterate(f->context, 0) >= 0 && !second.calls)
-            resolution_cancel(resolution); /* on its way */
+            resolve_cancel(resolution); /* on its way */
         second.calls = 0;
         /* What was asked for is answered after it was cancelled, and reaches nobody. */
         assert_found(f, "four.example", "192.0.2.4:80");
@@ -466,7 +521,9 @@ static void test_end_of_context(void **state)
     dns_server_start(&f->server, f->context, entries);
     write_file(f->conf, "nameserver 127.0.0.1@%u\n", f->server.port);
     assert_int_equal(
-        resolver_set_files(f->context, &(struct resolver_files){.hosts = f->hosts, .resolv_conf = f->conf}), 0);
+        resolver_set_files(f->context,
+                           &(struct resolver_files){.hosts = f->hosts, .resolv_conf = f->conf, .system = no_system}),
+        0);
     begin(f, "silent.example", 60 * SECOND, &outcome);
     begin(f, "localhost", 60 * SECOND, &second);
     hawser_iterate(f->context, 0);
@@ -544,8 +601,8 @@ static void test_wrong_arguments(void **state)
     struct outcome outcome;
     struct resolution *resolution = NULL;
 
-    assert_int_equal(resolve(f->context, "a b", 80, SECOND, on_answer, &outcome, &resolution), -EINVAL);
-    assert_int_equal(resolve(f->context, "a.example", 80, 0, on_answer, &outcome, &resolution), -EINVAL);
+    assert_int_equal(start(f, "a b", SECOND, &outcome, &resolution), -EINVAL);
+    assert_int_equal(start(f, "a.example", 0, &outcome, &resolution), -EINVAL);
     assert_null(resolution);
 }
 
