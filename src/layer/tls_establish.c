@@ -21,10 +21,13 @@ static int verify(struct tls_layer *tls)
 {
     struct tls_opening *opening = tls->opening;
 
+    bool by_ticket = opening->ticket.session && gnutls_session_is_resumed(tls->session);
+
     if (opening->verified || opening->code < 0)
         return opening->code;
-    opening->code = trust_verify(tls->config, tls->session, tls->is_server, opening->name, sizeof opening->name,
-                                 &opening->verification, opening->reason, sizeof opening->reason);
+    opening->code =
+        trust_verify(tls->config, tls->session, tls->is_server, by_ticket ? &opening->ticket : NULL, opening->name,
+                     sizeof opening->name, &opening->verification, opening->reason, sizeof opening->reason);
     opening->verified = opening->code == 0;
     return opening->code;
 }

@@ -281,6 +281,8 @@ static int set_client(struct tls_layer *tls)
         r = gnutls_server_name_set(tls->session, GNUTLS_NAME_DNS, config->server_name, strlen(config->server_name));
     if (r == 0)
         use_ticket(tls);
+    if (r == 0 && !tls->opening->ticket.session)
+        trust_prepare(config->trust);
     return r;
 }
 

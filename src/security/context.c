@@ -56,8 +56,7 @@ static void release(void *value)
             gnutls_priority_deinit(security->priorities[i]);
     if (security->anonymous)
         gnutls_certificate_free_credentials(security->anonymous);
-    if (security->system_anchors)
-        gnutls_x509_trust_list_deinit(security->system_anchors, 1);
+    anchors_release(security->context, &security->anchors);
     if (security->anti_replay)
         gnutls_anti_replay_deinit(security->anti_replay);
     hawser_shared_unref(security->shared);
@@ -97,6 +96,7 @@ struct security *security_of(hawser_context *context)
         return NULL;
     security->context = context;
     tickets_init(security);
+    anchors_init(&security->anchors);
     text_init(&security->known_peers);
     text_init(&security->fast_open);
     if (fill(security) < 0) {
@@ -133,22 +133,4 @@ gnutls_certificate_credentials_t security_anonymous(hawser_context *context)
     struct security *security = security_of(context);
 
     return security ? security->anonymous : NULL;
-}
-
-gnutls_x509_trust_list_t security_system_anchors(hawser_context *context)
-{
-    struct security *security = security_of(context);
-    gnutls_x509_trust_list_t anchors;
-
-    if (!security)
-        return NULL;
-    if (!security->system_anchors && gnutls_x509_trust_list_init(&anchors, 0) == 0) {
-        if (gnutls_x509_trust_list_add_system_trust(anchors, 0, 0) <= 0) {
-            loop_log(context, HAWSER_LOG_WARNING, "the system has no trust anchors: no certificate can be verified");
-            gnutls_x509_trust_list_deinit(anchors, 1);
-            return NULL;
-        }
-        security->system_anchors = anchors;
-    }
-    return security->system_anchors;
 }

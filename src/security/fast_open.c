@@ -93,7 +93,8 @@ enum fast_open_memory fast_open_recall(hawser_context *context, const char *serv
     if (!security || strchr(service, '\n'))
         return FAST_OPEN_UNKNOWN;
     load(security);
-    name_network(security);
+    if (security->fast_open.size > 0)
+        name_network(security);
     for (const char *line = text_string(&security->fast_open); *line;
          line += strcspn(line, "\n"), line += *line == '\n')
         if (line_is(line, security->network, service))
@@ -109,6 +110,7 @@ void fast_open_remember(hawser_context *context, const char *service, enum fast_
 
     if (!security || strchr(service, '\n') || fast_open_recall(context, service) == memory)
         return;
+    name_network(security);
     text_init(&kept);
     if (memory != FAST_OPEN_UNKNOWN)
         text_printf(&kept, "%s %c %s\n", security->network, memory == FAST_OPEN_WORKED ? 'w' : 'b', service);

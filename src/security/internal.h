@@ -99,6 +99,16 @@ int known_peers_add(hawser_context *context, const char *service, const char *ke
 /* The lines of the store, also for fuzzing: looks for service in text. Malformed lines are passed over. */
 int known_peers_search(const char *text, const char *service, char ret_name[KEY_NAME_SIZE]);
 
+/* ---------------------------------------------------------------------------- the system's anchors (anchors.c) */
+
+struct system_anchors {
+    struct loop_job job;
+    gnutls_x509_trust_list_t list; /* the job's while it is under way */
+    bool ready;
+};
+void anchors_init(struct system_anchors *anchors);
+void anchors_release(hawser_context *context, struct system_anchors *anchors);
+
 /* ------------------------------------------------------------------------ what a context keeps (context.c) */
 
 struct security {
@@ -107,7 +117,7 @@ struct security {
     gnutls_anti_replay_t anti_replay;
     gnutls_certificate_credentials_t anonymous; /* a client that shows nothing */
     gnutls_priority_t priorities[SECURITY_TYPES];
-    gnutls_x509_trust_list_t system_anchors; /* loaded at first need: that takes tens of milliseconds */
+    struct system_anchors anchors;
     struct tickets tickets;
     struct text known_peers; /* the store, where nothing is kept on disk */
     struct text fast_open;   /* the same lines as in its file */

@@ -30,6 +30,8 @@ bool trust_pins_key(const struct trust *trust);   /* only key= rules */
 bool trust_is_any(const struct trust *trust);     /* accepts unverified peers: is said aloud */
 bool trust_wants_x509(const struct trust *trust); /* has pki: a certificate is needed, a raw key does not do */
 
+void trust_prepare(const struct trust *trust); /* a certificate is to be checked soon: begins to read the anchors */
+
 /* What TLS needs to know; owned by an association or a listener, outlives its layers. */
 struct tls_config {
     hawser_identity *identity;
@@ -50,12 +52,15 @@ struct tls_config {
 /* Whether a client shows its identity; which is settled before it knows whom it talks to, so by the rule, not the peer. */
 bool trust_shows_identity(const struct tls_config *config);
 
+struct ticket;
+
 /*
- * Checks the peer of a finished handshake against config. 0, or -HAWSER_EUNVERIFIED, _EKEYWRONG, _EKEYCHANGED (both keys are
+ * Checks the peer of a finished handshake against config. ticket: which the session was resumed by, NULL: it was not. 0, or -HAWSER_EUNVERIFIED, _EKEYWRONG, _EKEYCHANGED (both keys are
  * named in reason), _EWEAK. Remembers a key at first use. Fills in verification and name.
  */
-int trust_verify(const struct tls_config *config, gnutls_session_t session, bool is_server, char *ret_name,
-                 size_t name_size, hawser_verification *ret_verification, char *reason, size_t reason_size);
+int trust_verify(const struct tls_config *config, gnutls_session_t session, bool is_server, const struct ticket *ticket,
+                 char *ret_name, size_t name_size, hawser_verification *ret_verification, char *reason,
+                 size_t reason_size);
 
 /* The SPKI (DER) of the key that the peer showed, raw or in its certificate; the caller free()s it. -ENOENT: none. */
 int peer_spki(gnutls_session_t session, uint8_t **ret_spki, size_t *ret_size);
@@ -81,7 +86,7 @@ struct ticket {
 /* label: see ticket_label() */
 int ticket_save(hawser_context *context, const char *label, const struct ticket *ticket);
 int ticket_take(hawser_context *context, const char *label, struct ticket *ret_ticket); /* -ENOENT */
-/* What the tickets of config are filed under: the service, and who we were to it. The server has the key that we showed
+/* What the tickets of config are filed under: the service, who we were to it, and by which anchors it was verified. The server has the key that we showed
  * in its ticket, so that a ticket of another identity, or of one that is not to be shown now, would tell on us.
  * -ENOENT: none are kept. */
 int ticket_label(const struct tls_config *config, char *ret_label, size_t size);

@@ -3,7 +3,7 @@
  * A ticket's file: a magic, fields each with its length, the session's bytes, and the SHA-256 of all that. The sum is
  * there because GnuTLS reads its session bytes without much suspicion, and a file can be cut short by a crash.
  */
-#include "security/internal.h"
+#include "security/trust.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -79,12 +79,14 @@ static void get_string(struct reader *reader, char *string, size_t capacity)
 int ticket_label(const struct tls_config *config, char *ret_label, size_t size)
 {
     const char *shown = trust_shows_identity(config) ? hawser_identity_name(config->identity) : "nobody";
+    const char *mark = config->trust && config->trust->pki ? config->trust->anchors_mark : "";
     int length;
 
     if (!config->service || config->no_tickets)
         return -ENOENT;
     /* A ticket of TLS 1.2 is of no use to who speaks TLS 1.3 alone. */
-    length = snprintf(ret_label, size, "%s%s as %s", config->service, config->any_tls ? " bare" : "", shown);
+    length = snprintf(ret_label, size, "%s%s as %s%s%s", config->service, config->any_tls ? " bare" : "", shown,
+                      *mark ? " by " : "", mark);
     return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
 }
 

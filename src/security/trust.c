@@ -99,6 +99,8 @@ int trust_new(hawser_context *context, const char *rule, const char *anchors_fil
     r = parse(trust, rule, reason, sizeof reason);
     if (r == 0 && anchors_file)
         r = load_anchors(trust, anchors_file, reason, sizeof reason);
+    if (r == 0 && trust->pki)
+        anchors_mark(trust, anchors_file);
     if (r == 0 && !security_of(context)) /* from now on tickets may allow early data: see context.c */
         r = -ENOMEM;
     if (r < 0) {

@@ -11,6 +11,7 @@ struct trust {
     hawser_context *context;
     bool pki, tofu, any;
     gnutls_x509_trust_list_t anchors; /* of a file; NULL: the system's */
+    char anchors_mark[96];            /* changes when the file of the anchors does; "": cannot be told */
     size_t key_count;
     char (*keys)[KEY_NAME_SIZE];
 };
@@ -18,6 +19,8 @@ struct trust {
 /* verify_words.c: what GnuTLS's status of a chain means; wanted: the name that was asked for, NULL: none. */
 void certificate_words(unsigned status, gnutls_x509_crt_t *chain, unsigned count, const char *wanted, bool of_client,
                        char *text, size_t size);
+
+void anchors_mark(struct trust *trust, const char *file); /* NULL: the system's */
 
 bool trust_has_key(const struct trust *trust, const char *key_name);
 

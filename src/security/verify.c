@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <gnutls/abstract.h>
 
@@ -16,6 +17,7 @@ struct finding {
     const struct tls_config *config;
     gnutls_session_t session;
     bool is_server; /* we are */
+    const struct ticket *ticket;
     char key_name[KEY_NAME_SIZE];
     hawser_verification level;
     bool believed;
@@ -169,6 +171,29 @@ static void verify_pki(struct finding *finding)
     }
 }
 
+/*
+ * A resumed session shows its certificate not again: what was verified for this name by these anchors (ticket_label())
+ * holds as long as the certificate does. So the anchors need not be read.
+ */
+static bool verified_before(const struct finding *finding)
+{
+    const struct tls_config *config = finding->config;
+    const struct ticket *ticket = finding->ticket;
+    unsigned count = 0;
+    const gnutls_datum_t *shown = gnutls_certificate_get_peers(finding->session, &count);
+    gnutls_x509_crt_t certificate;
+    bool valid;
+
+    if (finding->is_server || !ticket || ticket->verification != HAWSER_VERIFICATION_PKI || !config->server_name ||
+        strcmp(config->server_name, ticket->name) != 0 || strcmp(finding->key_name, ticket->key_name) != 0 ||
+        !*config->trust->anchors_mark || count == 0 || gnutls_x509_crt_init(&certificate) < 0)
+        return false;
+    valid = gnutls_x509_crt_import(certificate, shown, GNUTLS_X509_FMT_DER) == 0 &&
+            gnutls_x509_crt_get_expiration_time(certificate) > time(NULL);
+    gnutls_x509_crt_deinit(certificate);
+    return valid;
+}
+
 /* --------------------------------------------------------------------------------------------------------- tofu */
 
 static void verify_tofu(struct finding *finding)
@@ -236,16 +261,19 @@ static void judge(struct finding *finding)
     }
     /* From the strongest to the weakest: what suffices makes the weaker ones needless. */
     verify_key(finding);
-    if (finding->level < HAWSER_VERIFICATION_PKI && trust->pki)
+    if (finding->level < HAWSER_VERIFICATION_PKI && trust->pki && verified_before(finding))
+        believe(finding, HAWSER_VERIFICATION_PKI, finding->config->server_name);
+    else if (finding->level < HAWSER_VERIFICATION_PKI && trust->pki)
         verify_pki(finding);
     if (finding->level < HAWSER_VERIFICATION_TOFU && trust->tofu)
         verify_tofu(finding);
 }
 
-int trust_verify(const struct tls_config *config, gnutls_session_t session, bool is_server, char *ret_name,
-                 size_t name_size, hawser_verification *ret_verification, char *reason, size_t reason_size)
+int trust_verify(const struct tls_config *config, gnutls_session_t session, bool is_server, const struct ticket *ticket,
+                 char *ret_name, size_t name_size, hawser_verification *ret_verification, char *reason,
+                 size_t reason_size)
 {
-    struct finding finding = {.config = config, .session = session, .is_server = is_server};
+    struct finding finding = {.config = config, .session = session, .is_server = is_server, .ticket = ticket};
     uint8_t *spki;
     size_t spki_size;
     int r = peer_spki(session, &spki, &spki_size);

@@ -38,13 +38,13 @@ def has_ipv6():
 class Authority:
     """Certificates by certtool, whose templates can be of any time."""
 
-    def __init__(self, world):
+    def __init__(self, world, name="authority"):
         [self.certtool] = need("certtool")
         self.world = world
-        self.file = world.path("authority.pem")
-        self._key("authority.key")
-        self._run(self._template("authority", 'cn = "The tests"\nca\ncert_signing_key\n'), "--generate-self-signed",
-                  "--load-privkey", world.path("authority.key"), "--outfile", self.file)
+        self.file, self.key = world.path(name + ".pem"), world.path(name + ".key")
+        self._key(name + ".key")
+        self._run(self._template(name, 'cn = "The tests"\nca\ncert_signing_key\n'), "--generate-self-signed",
+                  "--load-privkey", self.key, "--outfile", self.file)
 
     def _run(self, template, *arguments):
         subprocess.run([self.certtool, *arguments, "--template", template], check=True, capture_output=True)
@@ -69,7 +69,7 @@ class Authority:
             self._run(template, "--generate-self-signed", "--load-privkey", key, "--outfile", certificate)
         else:
             self._run(template, "--generate-certificate", "--load-privkey", key, "--load-ca-certificate", self.file,
-                      "--load-ca-privkey", self.world.path("authority.key"), "--outfile", certificate)
+                      "--load-ca-privkey", self.key, "--outfile", certificate)
         return certificate, key
 
 

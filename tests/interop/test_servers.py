@@ -5,10 +5,9 @@ thing that can be wrong with a server has a sentence of its own. (S3.19, S4.23)"
 
 import socket
 import ssl
-import subprocess
 import threading
 
-from foreign import BODY, GET, Authority, Foreign, check_page, check_refused, has_ipv6
+from foreign import Authority, Foreign, check_page, check_refused, has_ipv6
 from harness import check, need, run, skip
 
 EUNVERIFIED, ETLS, ENOTSPOKEN, ETRUNCATED = -20006, -20005, -20011, -20026
@@ -84,8 +83,6 @@ def test_certificates_that_are_not_good(world):
     authority = Authority(world)
     past = 'activation_date = "2019-01-01 00:00:00"\nexpiration_date = "2020-02-03 00:00:00"\n'
     future = 'activation_date = "2100-02-03 00:00:00"\nexpiration_date = "2101-01-01 00:00:00"\n'
-    other = Authority.__new__(Authority)
-    other.__dict__.update(authority.__dict__, file=world.path("none.pem"))
     cases = (
         (authority.leaf("expired", dates=past), "peer.test", ("it expired on 2020-02-03",)),
         (authority.leaf("future", dates=future), "peer.test", ("it is not valid before 2100-02-03",)),
