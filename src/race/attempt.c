@@ -111,21 +111,19 @@ static bool bottom_reached(const struct layer *bottom)
     return bottom->established && getpeername(layer_descriptor(bottom), (struct sockaddr *)&address, &size) == 0;
 }
 
-static const char *highest_reached(const struct layer *top)
+/* Once the bottom was seen to be there it need not be asked again. */
+static const char *highest_reached(const struct attempt *attempt)
 {
-    const char *reached = "";
+    const struct layer *layer = attempt->top;
 
-    for (; top; top = top->below)
-        if (top->below ? top->established : bottom_reached(top)) {
-            reached = top->type->name;
-            break;
-        }
-    return reached;
+    while (layer->below && !layer->established)
+        layer = layer->below;
+    return layer->below || attempt->reached_told || bottom_reached(layer) ? layer->type->name : "";
 }
 
 static void note_reached(struct attempt *attempt)
 {
-    const char *reached = highest_reached(attempt->top);
+    const char *reached = highest_reached(attempt);
     int64_t now = establish_now(attempt->establish);
 
     if (reached != attempt->reached) {

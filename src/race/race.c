@@ -108,7 +108,6 @@ int race_add(struct race *race, const struct race_spec *spec, struct race_candid
     }
     candidate->spec = *spec;
     candidate->sequence = race->sequence++;
-    candidate->started_at = RACE_NEVER;
     list_append(&candidate->stack->children, &candidate->link);
     race->count++;
     *ret_candidate = candidate;
@@ -120,25 +119,34 @@ int race_withdraw(struct race *race, struct race_candidate *candidate)
     if (candidate->state != CANDIDATE_WAITING)
         return -EBUSY;
     list_remove(&candidate->link);
+    race_node_prune(race, candidate->stack);
     memory_release(race->memory, candidate, sizeof *candidate);
     race->count--;
     return 0;
 }
 
+/* Each node extends its parent's timer once: else a path of many addresses that all answer, and no more, would hold back
+ * the next path again and again. */
 void race_reached(struct race *race, struct race_candidate *candidate, int64_t now)
 {
-    if (!race->decided && candidate->state == CANDIDATE_RUNNING)
-        candidate->stack->last_start = now;
+    struct race_node *node = candidate->stack;
+
+    if (race->decided || candidate->state != CANDIDATE_RUNNING)
+        return;
+    for (node->last_start = now; node->parent && !node->reached; node = node->parent) {
+        node->reached = true;
+        node->parent->last_start = now;
+    }
 }
 
-/* The next one need not be waited for: of its stack, or where that has no other, of its path, or of another path. */
+/* The next one need not be waited for: of its stack, and where that has failed as a whole, of its path, and so on. Where
+ * there is no next one now, whoever comes takes the place of the one that failed. */
 static void hurry_on(struct race_candidate *candidate)
 {
     for (struct race_node *node = candidate->stack; node; node = node->parent) {
         struct race_below below = race_below(node);
 
-        if (node->is_stack ? below.waiting > 0 : true)
-            node->hurry = true;
+        node->hurry = true;
         if (below.waiting > 0 || below.running > 0)
             return;
     }
@@ -219,10 +227,9 @@ int64_t race_due(const struct race *race)
     return due < race->config.deadline ? due : race->config.deadline;
 }
 
-static void start(struct race *race, struct race_candidate *candidate, int64_t now)
+static void start(struct race *race, struct race_candidate *candidate)
 {
     candidate->state = CANDIDATE_RUNNING;
-    candidate->started_at = now;
     if (race->config.handler->start(race->config.user, candidate) < 0)
         candidate_failed(candidate);
 }
@@ -244,11 +251,11 @@ void race_tick(struct race *race, int64_t now)
     if (race->decided)
         return;
     if (now >= race->config.deadline) {
-        decide(race, NULL, true);
+        decide(race, NULL, !nothing_left(race));
         return;
     }
     while (may_open(race, now) && (candidate = race_node_next(race, &race->root, now)))
-        start(race, candidate, now);
+        start(race, candidate);
     if (nothing_left(race))
         decide(race, NULL, false);
 }
@@ -265,46 +272,20 @@ bool race_running(const struct race_candidate *candidate)
     return candidate->state == CANDIDATE_RUNNING;
 }
 
-/* In one stack: as they started, then as they would have. */
-static bool comes_before(const struct race_candidate *one, const struct race_candidate *other)
+static const struct race_candidate *node_at(const struct race *race, const struct race_node *node, unsigned *index)
 {
-    if (one->started_at != other->started_at)
-        return one->started_at < other->started_at;
-    if (one->spec.priority != other->spec.priority)
-        return one->spec.priority < other->spec.priority;
-    if (one->spec.preference != other->spec.preference)
-        return one->spec.preference < other->spec.preference;
-    return one->sequence < other->sequence;
-}
-
-static const struct race_candidate *stack_at(const struct race_node *stack, unsigned index)
-{
-    for (const struct list *at = stack->children.next; at != &stack->children; at = at->next) {
-        const struct race_candidate *candidate = container_of(at, struct race_candidate, link);
-        unsigned before = 0;
-
-        for (const struct list *other = stack->children.next; other != &stack->children; other = other->next)
-            before += comes_before(container_of(other, struct race_candidate, link), candidate);
-        if (before == index)
-            return candidate;
-    }
-    return NULL;
-}
-
-static const struct race_candidate *node_at(const struct race_node *node, unsigned *index)
-{
-    unsigned count = 0;
+    struct race_candidate *order[RACE_CANDIDATES_MAX];
 
     if (node->is_stack) {
-        for (const struct list *at = node->children.next; at != &node->children; at = at->next)
-            count++;
+        unsigned count = race_stack_order(race, node, order);
+
         if (*index < count)
-            return stack_at(node, *index);
+            return order[*index];
         *index -= count;
         return NULL;
     }
     for (const struct list *at = node->children.next; at != &node->children; at = at->next) {
-        const struct race_candidate *found = node_at(container_of(at, struct race_node, link), index);
+        const struct race_candidate *found = node_at(race, container_of(at, struct race_node, link), index);
 
         if (found)
             return found;
@@ -314,5 +295,5 @@ static const struct race_candidate *node_at(const struct race_node *node, unsign
 
 const struct race_candidate *race_candidate_at(const struct race *race, unsigned index)
 {
-    return node_at(&race->root, &index);
+    return node_at(race, &race->root, &index);
 }

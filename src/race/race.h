@@ -23,7 +23,8 @@
 #define RACE_ATTEMPT_DELAY_MIN 100000  /* with one */
 #define RACE_ATTEMPT_DELAY_FLOOR 10000 /* whatever anybody asks for */
 #define RACE_ATTEMPT_DELAY_MAX 2000000
-#define RACE_PATH_DELAY 500000 /* the head start of the first path: a radio that sleeps needs some time */
+#define RACE_PATH_DELAY 500000      /* the head start of the first path: a radio that sleeps needs some time */
+#define RACE_FAILOVER_DELAY 2000000 /* how long a failover node waits for look-ups when nothing was found before it */
 #define RACE_PREFERRED_FAMILY_COUNT 1
 #define RACE_CANDIDATES_MAX 64 /* more are refused: -E2BIG */
 #define RACE_NEVER INT64_MAX
@@ -44,7 +45,7 @@ struct race_spec {
     unsigned path, stack;               /* numbers of the node, the user's; equal numbers are one node */
     int path_rank, stack_rank;          /* lower first; the last given counts for the whole node */
     int64_t path_delay;                 /* after which this path starts beside those before it; 0: RACE_PATH_DELAY */
-    bool path_failover, stack_failover; /* this node starts only when all before it failed, not by a timer */
+    bool path_failover, stack_failover; /* this node starts when all before it failed, not beside them by its timer */
     unsigned priority;                  /* SRV and SVCB: all of a lower number start before those of a higher one */
     enum race_family family;
     unsigned preference; /* RFC 6724 order, lower first; equal: as added */
@@ -65,7 +66,7 @@ struct race_config {
     const struct race_handler *handler;
     void *user;
     int64_t deadline;                /* of the whole; RACE_NEVER: none */
-    int64_t attempt_delay;           /* 0: RACE_ATTEMPT_DELAY; else held within min and max */
+    int64_t attempt_delay;           /* as race_set_attempt_delay() */
     bool prefer_v4;                  /* policy; else IPv6 goes first */
     unsigned preferred_family_count; /* 0: RACE_PREFERRED_FAMILY_COUNT */
 };
@@ -91,8 +92,8 @@ int race_add(struct race *race, const struct race_spec *spec, struct race_candid
 /* The address or interface went away: one that has not started is dropped (no stop() follows), one that runs goes on:
  * -EBUSY; the user ends it by race_failed() if it cannot go on. */
 int race_withdraw(struct race *race, struct race_candidate *candidate);
-void race_reached(struct race *race, struct race_candidate *candidate,
-                  int64_t now); /* its transport's handshake is done: its node's timer starts afresh */
+/* Its transport's handshake is done: its stack's timer starts afresh; those above do once for each of their children. */
+void race_reached(struct race *race, struct race_candidate *candidate, int64_t now);
 void race_failed(struct race *race, struct race_candidate *candidate, int64_t now);
 void race_won(struct race *race, struct race_candidate *candidate, int64_t now);
 

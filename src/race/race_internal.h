@@ -17,11 +17,10 @@ struct race_node {
     bool failover;
     bool is_stack; /* its children are candidates */
     bool started;
-    bool hurry;                /* a child failed: the next one is not waited for */
-    int64_t last_start;        /* of a child, or when one reached its peer */
-    unsigned priority;         /* a stack's: of the group that is being started */
-    unsigned group_started[2]; /* candidates of that group begun, of the preferred family and of others */
-    bool last_preferred;       /* the one begun last was of the preferred family */
+    bool hurry;         /* a child failed: the next one is not waited for */
+    bool reached;       /* a transport's handshake was done below it: it has had its parent's timer start afresh */
+    int64_t last_start; /* of a child, or since when its timer runs afresh */
+    unsigned begun;     /* a stack's: how many of its candidates have begun */
 };
 
 enum candidate_state { CANDIDATE_WAITING, CANDIDATE_RUNNING, CANDIDATE_OVER };
@@ -30,9 +29,9 @@ struct race_candidate {
     struct list link; /* in its stack's children, in the order added */
     struct race_node *stack;
     struct race_spec spec;
-    unsigned sequence;
+    unsigned sequence; /* as added */
+    unsigned turn;     /* in its stack, from 1; 0: it has not begun */
     enum candidate_state state;
-    int64_t started_at;
 };
 
 struct race {
@@ -56,6 +55,10 @@ struct race_below race_below(const struct race_node *node);
 
 /* The stack's node for a spec, made when there is none; NULL: no memory. */
 struct race_node *race_node_for(struct race *race, const struct race_spec *spec);
+/* Nodes without children go, upwards; those that have begun keep what they began. */
+void race_node_prune(struct race *race, struct race_node *node);
+/* A stack's candidates: as they began, then as they would. Room for RACE_CANDIDATES_MAX; returns how many. */
+unsigned race_stack_order(const struct race *race, const struct race_node *stack, struct race_candidate **ret_order);
 void race_tree_free(struct race *race);
 /* When the next start is due below a node that may start; RACE_NEVER: none by itself. */
 int64_t race_node_due(const struct race *race, const struct race_node *node, int64_t now);

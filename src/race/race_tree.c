@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The tree of a race: which child of a node is next, and when (RFC 9623 sections 4.2 to 4.4). */
+#include <limits.h>
+
 #include "race/race_internal.h"
 
 /* ------------------------------------------------------------------------------------------------------------- nodes */
@@ -41,12 +43,25 @@ static struct race_node *child_get(struct race *race, struct race_node *node, un
         if (!child)
             return NULL;
         node_init(child, node, number, is_stack);
+    } else if (child->rank == rank) {
+        return child; /* it keeps its place among its equals */
     } else {
         list_remove(&child->link);
     }
     child->rank = rank;
     child_place(node, child);
     return child;
+}
+
+void race_node_prune(struct race *race, struct race_node *node)
+{
+    while (node->parent && list_empty(&node->children)) {
+        struct race_node *parent = node->parent;
+
+        list_remove(&node->link);
+        memory_release(race->memory, node, sizeof *node);
+        node = parent;
+    }
 }
 
 struct race_node *race_node_for(struct race *race, const struct race_spec *spec)
@@ -60,6 +75,8 @@ struct race_node *race_node_for(struct race *race, const struct race_spec *spec)
     stack = child_get(race, path, spec->stack, spec->stack_rank, true);
     if (stack)
         stack->failover = spec->stack_failover;
+    else
+        race_node_prune(race, path);
     return stack;
 }
 
@@ -110,58 +127,79 @@ static bool is_preferred(const struct race *race, const struct race_candidate *c
     return candidate->spec.family != (race->config.prefer_v4 ? RACE_FAMILY_V6 : RACE_FAMILY_V4);
 }
 
-/* The better one of those that wait: by preference, then as added. */
-static struct race_candidate *better(struct race_candidate *one, struct race_candidate *other)
+static bool better(const struct race_candidate *one, const struct race_candidate *other)
 {
-    if (!one || other->spec.preference < one->spec.preference)
-        return other;
-    return one;
+    if (one->spec.preference != other->spec.preference)
+        return one->spec.preference < other->spec.preference;
+    return one->sequence < other->sequence;
 }
 
-/* Families take turns within a group, the preferred one first (Happy Eyeballs v3 section 5.3). */
-static bool preferred_turn(const struct race *race, const struct race_node *stack, unsigned priority)
+/* Families take turns within a group: as many of the preferred one as are asked for, then the other, and on by turns
+ * (Happy Eyeballs v3 section 5.3). Those that have begun count, whenever they did. */
+static bool preferred_turn(const struct race *race, struct race_candidate *const *order, unsigned placed,
+                           unsigned priority)
 {
-    unsigned count =
+    unsigned wanted =
         race->config.preferred_family_count ? race->config.preferred_family_count : RACE_PREFERRED_FAMILY_COUNT;
-    bool same_group = stack->started && stack->priority == priority;
+    unsigned preferred = 0;
+    bool last = false;
 
-    if (!same_group || stack->group_started[0] < count)
-        return true;
-    return !stack->last_preferred;
+    for (unsigned i = 0; i < placed; i++) {
+        if (order[i]->spec.priority != priority)
+            continue;
+        last = is_preferred(race, order[i]);
+        preferred += last;
+    }
+    return preferred < wanted || !last;
 }
 
-static struct race_candidate *stack_choose(const struct race *race, const struct race_node *stack)
+/* Which of order[placed..count) follows those before. */
+static unsigned order_next(const struct race *race, struct race_candidate *const *order, unsigned placed,
+                           unsigned count)
 {
-    struct race_candidate *best[2] = {NULL, NULL}; /* of the preferred family, of the other */
-    unsigned priority = UINT32_MAX;
+    unsigned best[2] = {count, count}; /* of the preferred family, of the other */
+    unsigned priority = UINT_MAX;
 
-    for (const struct list *at = stack->children.next; at != &stack->children; at = at->next) {
-        const struct race_candidate *candidate = container_of(at, struct race_candidate, link);
+    for (unsigned i = placed; i < count; i++)
+        priority = order[i]->spec.priority < priority ? order[i]->spec.priority : priority;
+    for (unsigned i = placed; i < count; i++) {
+        unsigned *of_family = &best[!is_preferred(race, order[i])];
 
-        if (candidate->state == CANDIDATE_WAITING && candidate->spec.priority < priority)
-            priority = candidate->spec.priority;
+        if (order[i]->spec.priority == priority && (*of_family == count || better(order[i], order[*of_family])))
+            *of_family = i;
     }
+    if (best[0] == count || best[1] == count)
+        return best[0] == count ? best[1] : best[0];
+    return best[!preferred_turn(race, order, placed, priority)];
+}
+
+unsigned race_stack_order(const struct race *race, const struct race_node *stack, struct race_candidate **ret_order)
+{
+    unsigned count = stack->begun;
+
     for (const struct list *at = stack->children.next; at != &stack->children; at = at->next) {
         struct race_candidate *candidate = container_of(at, struct race_candidate, link);
-        unsigned family = !is_preferred(race, candidate);
 
-        if (candidate->state == CANDIDATE_WAITING && candidate->spec.priority == priority)
-            best[family] = better(best[family], candidate);
+        ret_order[candidate->turn ? candidate->turn - 1 : count++] = candidate;
     }
-    if (!best[0] || !best[1])
-        return best[0] ? best[0] : best[1];
-    return best[!preferred_turn(race, stack, priority)];
+    for (unsigned placed = stack->begun; placed < count; placed++) {
+        unsigned next = order_next(race, ret_order, placed, count);
+        struct race_candidate *candidate = ret_order[next];
+
+        ret_order[next] = ret_order[placed];
+        ret_order[placed] = candidate;
+    }
+    return count;
 }
 
-static void stack_note(const struct race *race, struct race_node *stack, const struct race_candidate *candidate)
+static struct race_candidate *stack_begin_next(const struct race *race, struct race_node *stack)
 {
-    bool preferred = is_preferred(race, candidate);
+    struct race_candidate *order[RACE_CANDIDATES_MAX], *next;
 
-    if (!stack->started || stack->priority != candidate->spec.priority)
-        stack->group_started[0] = stack->group_started[1] = 0;
-    stack->priority = candidate->spec.priority;
-    stack->group_started[!preferred]++;
-    stack->last_preferred = preferred;
+    (void)race_stack_order(race, stack, order);
+    next = order[stack->begun];
+    next->turn = ++stack->begun;
+    return next;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ whose turn */
@@ -178,26 +216,50 @@ static struct race_node *child_next(const struct race_node *node)
     return NULL;
 }
 
-/* When a node's next child of its own is due, given whether one of those begun is still alive. */
+/* Has begun and may still win, or goes on by itself. */
+static bool is_alive(const struct race_node *child)
+{
+    struct race_below below = race_below(child);
+
+    return child->started && (below.running > 0 || below.waiting > 0);
+}
+
+/* When a child that starts only after the failure of those before it may do so. */
+static int64_t failover_due(const struct race *race, const struct race_node *node, const struct race_node *child,
+                            int64_t now)
+{
+    bool any = false;
+
+    for (const struct list *at = node->children.next; at != &child->link; at = at->next) {
+        const struct race_node *before = container_of(at, struct race_node, link);
+
+        if (is_alive(before))
+            return RACE_NEVER;
+        any |= before->started;
+    }
+    if (any || race->complete || !(race->asked & ~race->answered) || race->first_address == RACE_NEVER)
+        return now;
+    return race->first_address + RACE_FAILOVER_DELAY; /* those it stands behind have not been found yet */
+}
+
+/* When a node's next child of its own is due; RACE_NEVER: there is none, or not by itself. */
 static int64_t own_due(const struct race *race, const struct race_node *node, int64_t now)
 {
     const struct race_node *child = node->is_stack ? NULL : child_next(node);
     struct race_below below = race_below(node);
-    int64_t delay = child && child->head_start ? child->head_start : race->attempt_delay;
-    bool alive = below.running > 0;
+    bool alive = node->is_stack && below.running > 0;
+    int64_t allowed = now, due;
 
     if (node->is_stack ? below.waiting == 0 : !child)
         return RACE_NEVER;
-    for (const struct list *at = node->children.next; !node->is_stack && at != &node->children; at = at->next) {
-        const struct race_node *begun = container_of(at, struct race_node, link);
-
-        alive |= begun->started && race_below(begun).waiting > 0; /* it goes on by itself */
-    }
-    if (!node->started || !alive)
-        return now;
     if (child && child->failover)
-        return RACE_NEVER;
-    return node->hurry ? now : node->last_start + delay;
+        allowed = failover_due(race, node, child, now);
+    for (const struct list *at = node->children.next; !node->is_stack && at != &node->children; at = at->next)
+        alive |= is_alive(container_of(at, struct race_node, link));
+    if (!node->started || !alive || node->hurry)
+        return allowed;
+    due = node->last_start + (child && child->head_start ? child->head_start : race->attempt_delay);
+    return due > allowed ? due : allowed;
 }
 
 int64_t race_node_due(const struct race *race, const struct race_node *node, int64_t now)
@@ -206,6 +268,11 @@ int64_t race_node_due(const struct race *race, const struct race_node *node, int
 
     if (node->is_stack)
         return due;
+    if (due != RACE_NEVER) { /* and the first below that child */
+        int64_t first = race_node_due(race, child_next(node), now);
+
+        due = first > due ? first : due;
+    }
     for (const struct list *at = node->children.next; at != &node->children; at = at->next) {
         const struct race_node *child = container_of(at, struct race_node, link);
         int64_t other = child->started ? race_node_due(race, child, now) : RACE_NEVER;
@@ -224,24 +291,19 @@ static void node_begins(struct race_node *node, int64_t now)
 
 struct race_candidate *race_node_next(struct race *race, struct race_node *node, int64_t now)
 {
-    struct race_candidate *candidate = NULL;
-    struct race_node *child;
+    struct race_candidate *candidate;
 
     /* Those that have begun go on first. */
     for (struct list *at = node->children.next; !node->is_stack && at != &node->children; at = at->next) {
-        child = container_of(at, struct race_node, link);
+        struct race_node *child = container_of(at, struct race_node, link);
+
         if (child->started && (candidate = race_node_next(race, child, now)))
             return candidate;
     }
     if (own_due(race, node, now) > now)
         return NULL;
-    if (node->is_stack) {
-        candidate = stack_choose(race, node);
-        stack_note(race, node, candidate);
-    } else {
-        child = child_next(node);
-        candidate = race_node_next(race, child, now);
-    }
-    node_begins(node, now);
+    candidate = node->is_stack ? stack_begin_next(race, node) : race_node_next(race, child_next(node), now);
+    if (candidate)
+        node_begins(node, now);
     return candidate;
 }
