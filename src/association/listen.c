@@ -155,9 +155,8 @@ static int listen_secure(hawser_association *association, const hawser_listen_op
     const struct property_values *values = properties_values(association->properties);
     int r;
 
-    if (values->zero_rtt_msg == HAWSER_PROHIBIT || values->isolate_session)
+    if (values->zero_rtt_msg == HAWSER_PROHIBIT)
         secure.early_data = false;
-    secure.no_tickets = values->isolate_session;
 
     r = secure_new(association->context, &secure, &association->secure);
     if (r < 0)

@@ -345,6 +345,8 @@ int hawser_association_set_property(hawser_association *association, const char 
         return r;
     if (!name || !value)
         return -EINVAL;
+    if (!association->open || association->ended)
+        return -ENOTCONN;
     r = property_find(name, ret_reason, size);
     if (r < 0)
         return r;

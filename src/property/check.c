@@ -151,6 +151,8 @@ static int check_listener(const struct judged *judged)
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++)
         if (given(judged, openers[i]))
             return contradiction(judged, "%s is for who opens a line: a listener is bound by its endpoint", openers[i]);
+    if (given(judged, "isolateSession"))
+        return contradiction(judged, "isolateSession is for who opens a line, and decides whether a ticket is used");
     return 0;
 }
 

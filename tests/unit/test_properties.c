@@ -454,11 +454,9 @@ static void test_contradictions_are_said(void **state)
 
 static void test_a_listener_has_no_way_to_choose(void **state)
 {
-    static const char *const table[][2] = {{"interface", "avoid:wifi"},
-                                           {"pvd", "avoid:eth0"},
-                                           {"useTemporaryLocalAddress", "require"},
-                                           {"proxy", "none:http://h:1"},
-                                           {"family", "prefer:ipv4"}};
+    static const char *const table[][2] = {
+        {"interface", "avoid:wifi"},  {"pvd", "avoid:eth0"},      {"useTemporaryLocalAddress", "require"},
+        {"proxy", "none:http://h:1"}, {"isolateSession", "true"}, {"family", "prefer:ipv4"}};
     char reason[300] = "";
     (void)state;
 
