@@ -108,9 +108,9 @@ def curl_ms(lab, limit_s=8):
     return float(process.output) * 1000, ""
 
 
-def hawser_ms(lab, limit_s=8):
-    """The same of the tool."""
-    run = lab.client.hawser("probe", "--json", "--bare", "--tls", "--timeout", f"{limit_s}s", f"{NAME}:443")
+def hawser_ms(lab, state=None, limit_s=8):
+    """The same of the tool, with what that directory remembers."""
+    run = lab.client.hawser("probe", "--json", "--bare", "--tls", "--timeout", f"{limit_s}s", f"{NAME}:443", state=state)
     if run.code != 0:
         return None, run.event("closed")["reason"] if run.events else run.text
     return run.elapsed_ms, ""

@@ -10,7 +10,7 @@ Commands come as JSON objects, one a line, on stdin, and each is answered once i
 
 Kinds: "tls" (certificate, key: files; answers a request that ends with a blank line by an HTTP response, else echoes),
 "tcp" (echoes), "silent" (accepts, never answers, notes the end), "refuse-proxy" (SOCKS5: refuses; anything else: 403),
-"gateway" (answers every request 502, in plain text), "socks5" and "connect" (proxies that work).
+"http" and "gateway" (answer every request, and with 502), "connect" (an HTTP proxy that works).
 """
 
 import json
@@ -130,6 +130,7 @@ KINDS = {
     "tls": serve_tls,
     "tcp": lambda connection, record, _: until_end(connection, record, lambda data: data),
     "silent": lambda connection, record, _: until_end(connection, record),
+    "http": lambda connection, record, _: until_end(connection, record, lambda data: RESPONSE),
     "gateway": lambda connection, record, _: until_end(connection, record, lambda data: GATEWAY),
     "refuse-proxy": serve_refusal,
     "connect": serve_connect,

@@ -134,6 +134,26 @@ def proxy_of_the_policy(lab):
     check(counters["stack_by_policy"] == 1 and counters["stack_by_client"] == 0, counters)
 
 
+def gateway_answers_for_the_peer(lab):
+    """S4.27: behind the first address somebody answers 502 in the peer's place. The first exchange is part of the race
+    (a framer says so), so that the second address wins."""
+    lab.two_hosts()
+    lab.host_name(v4=[1, 2])
+    lab.serve(lab.V4.format(1), 80, kind="gateway")
+    lab.serve(lab.V4.format(2), 80, kind="http")
+
+    def attempt():
+        run = lab.client.hawser("fetch", "--json", "--fail", f"http://{NAME}/")
+        check(run.code == 0 and "hello from the lab" in run.text, run.text)
+        return run
+
+    # Each address: TCP's round trip and the exchange's.
+    run = lab.within(attempt, LINE_MS + LINE_MS + MARGIN_MS)
+    failed = run.to(lab.V4.format(1))[0]
+    check(failed["outcome"] == "failed" and "502" in failed["reason"], failed)
+    check(lab.V4.format(2) in run.winner()["path"]["remote"], run.text)
+
+
 if __name__ == "__main__":
     start(socks5_refuses, http_connect_refuses, preferred_proxy_refuses, preferred_proxy_hangs, raced_proxy_hangs,
-          raced_proxy_wins, proxy_that_works, proxy_of_the_policy)
+          raced_proxy_wins, proxy_that_works, proxy_of_the_policy, gateway_answers_for_the_peer)
