@@ -30,6 +30,8 @@ enum dns_how {
     DNS_SILENT_AAAA, /* records, but AAAA questions are never answered */
     DNS_RUBBISH,     /* bytes after a good header */
     DNS_CUT,         /* an answer that ends within its records */
+    DNS_OLD,         /* what has more than a question is malformed to it: it knows no EDNS */
+    DNS_FORGED,      /* before the right answer come others: of another number, to another question */
     DNS_BY_TCP,      /* truncated over UDP; over TCP in pieces, with time between them */
 };
 
@@ -188,7 +190,7 @@ static void answer_question(struct dns_server *server, const uint8_t *packet, si
     size_t tail = read_name(packet, size, name);
     unsigned type = (unsigned)packet[tail] << 8 | packet[tail + 1];
     const struct dns_entry *entry = find(server, name);
-    int code = !entry ? 3 : entry->how == DNS_CODE ? entry->code : 0;
+    int code = !entry ? 3 : entry->how == DNS_CODE ? entry->code : entry->how == DNS_OLD && packet[11] ? 1 : 0;
 
     note_question(server, name, type);
     if (entry && (entry->how == DNS_SILENT || (entry->how == DNS_SILENT_AAAA && type == AAAA)))
@@ -355,6 +357,30 @@ static void hold_back(struct dns_server *server, const struct answer *answer, in
     assert_int_equal(hawser_timer(server->context, delay, send_late, late, &late->timer), 0);
 }
 
+/* What somebody sends who sees that there are questions, but not which. */
+static void send_forged(int fd, const struct answer *answer, const struct sockaddr_storage *to, socklen_t to_size)
+{
+    struct answer forged = *answer;
+
+    forged.bytes[forged.size - 1] ^= 0x40; /* the address */
+    forged.bytes[0] ^= 0xff;
+    assert_int_equal(sendto(fd, forged.bytes, forged.size, 0, (const struct sockaddr *)to, to_size), forged.size);
+    forged.bytes[0] ^= 0xff;
+    forged.bytes[HEADER + 1] = 'x';
+    assert_int_equal(sendto(fd, forged.bytes, forged.size, 0, (const struct sockaddr *)to, to_size), forged.size);
+    assert_int_equal(sendto(fd, forged.bytes, 5, 0, (const struct sockaddr *)to, to_size), 5);
+}
+
+static bool is_how(const struct dns_server *server, const uint8_t *packet, size_t size, enum dns_how how)
+{
+    char name[300];
+    const struct dns_entry *entry;
+
+    read_name(packet, size, name);
+    entry = find(server, name);
+    return entry && entry->how == how;
+}
+
 static void serve(int fd, short events, void *user)
 {
     struct dns_server *server = user;
@@ -372,6 +398,8 @@ static void serve(int fd, short events, void *user)
         answer_question(server, packet, (size_t)size, &answer);
         if (is_by_tcp(server, packet, (size_t)size))
             truncate_answer(&answer, packet, (size_t)size);
+        if (answer.size && is_how(server, packet, (size_t)size, DNS_FORGED))
+            send_forged(fd, &answer, &from, from_size);
         if (answer.size && lateness(server, packet, (size_t)size))
             hold_back(server, &answer, lateness(server, packet, (size_t)size), &from, from_size);
         else if (answer.size)

@@ -66,6 +66,8 @@ static const struct dns_entry entries[] = {
     {.name = "brief.example", .v4 = {"192.0.2.20"}, .ttl = 1},
     {.name = "fleeting.example", .v4 = {"192.0.2.22"}, .v4_not_kept = true},
     {.name = "slow.example", .v4 = {"192.0.2.24"}, .v6 = {"2001:db8::24"}, .late_type = DNS_AAAA, .late_us = 150000},
+    {.name = "old.example", .how = DNS_OLD, .v4 = {"192.0.2.25"}},
+    {.name = "forged.example", .how = DNS_FORGED, .v4 = {"192.0.2.26"}, .v6 = {"2001:db8::26"}},
     {.name = "silent.example", .how = DNS_SILENT},
     {.name = "failing.example", .how = DNS_CODE, .code = 2},
     {.name = NULL},
@@ -464,6 +466,49 @@ static void test_stray_answers(void **state)
     assert_string_equal(f->server.asked, "");
 }
 
+/* A server that is not there is passed over at once, one that says nothing after a second; and from then on the one that
+ * answered is asked first. */
+static void test_servers(void **state)
+{
+    struct fixture *f = *state;
+    uint16_t closed, silent;
+    int fd = bound_socket(SOCK_DGRAM, 0);
+    int64_t start;
+
+    closed = port_of(fd);
+    close(fd);
+    start = hawser_now(f->context);
+    write_file(f->conf, "nameserver 127.0.0.1@%u\nnameserver 127.0.0.1@%u\n", closed, f->server.port);
+    assert_string_equal(plain(f, "plain.example:80").text, "AAAA 2 +[2001:db8::1]:80; A 4 +192.0.2.1:80");
+    assert_true(hawser_now(f->context) - start < SECOND / 2);
+
+    fd = bound_socket(SOCK_DGRAM, 0);
+    silent = port_of(fd);
+    write_file(f->conf, "nameserver 127.0.0.1@%u\nnameserver 127.0.0.1@%u\n#\n", silent, f->server.port);
+    start = hawser_now(f->context);
+    assert_string_equal(plain(f, "plain.example:80").text, "AAAA 2 +[2001:db8::1]:80; A 4 +192.0.2.1:80");
+    assert_in_range(hawser_now(f->context) - start, SECOND * 9 / 10, SECOND * 2);
+    start = hawser_now(f->context);
+    assert_string_equal(plain(f, "svc.example:80").text, "AAAA 2 +[2001:db8::4]:80; A 4 +192.0.2.4:80");
+    assert_true(hawser_now(f->context) - start < SECOND / 2);
+    close(fd);
+
+    write_file(f->conf, "nameserver 127.0.0.1@%u\n", closed);
+    assert_non_null(strstr(plain(f, "svc.example:80").results, "Connection refused"));
+    assert_string_equal(plain(f, "nobody.example:80").reason,
+                        "the name servers failed to look up the host nobody.example: Connection refused");
+}
+
+static void test_answers_of_strangers(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_string_equal(plain(f, "old.example:80").text, "AAAA 2; A 4 +192.0.2.25:80");
+    assert_string_equal(plain(f, "forged.example:80").text, "AAAA 2 +[2001:db8::26]:80; A 4 +192.0.2.26:80");
+    assert_string_equal(plain(f, "secret.onion:80").reason, "there is no host secret.onion");
+    assert_string_equal(f->server.asked, ""); /* nobody is told of it (RFC 7686) */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -481,6 +526,8 @@ int main(void)
         TEST(test_times_to_live),
         TEST(test_system_resolver),
         TEST(test_stray_answers),
+        TEST(test_servers),
+        TEST(test_answers_of_strangers),
     };
 
     return cmocka_run_group_tests_name("services", tests, NULL, NULL);
