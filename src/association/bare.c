@@ -247,8 +247,10 @@ static void end_line(struct bare *bare)
         close_told(association, 0, bare->close_code, false, bare->close_reason);
     else if (peers_end_is_all(bare))
         close_told(association, 0, 0, true, "the peer has ended");
-    if (association->ended)
-        bare_stream_end(bare, false);
+    if (!association->ended)
+        return;
+    bare->strand->readable = true; /* the peer's end may have been seen already, and makes no news */
+    bare_stream_end(bare, false);
 }
 
 void bare_work(struct bare *bare)
