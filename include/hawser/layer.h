@@ -29,9 +29,9 @@ struct hawser_framer {
     int (*start)(hawser_framing *framing, void *state);
     /*
      * The first exchange, where it is part of the race (S4.27): 0: this candidate is good, and *ret_used bytes are used up
-     * (the rest goes to decode); -EAGAIN: more bytes are needed, none is used; other: this candidate lost, with the
-     * reason given to hawser_framing_fail(). end: the peer sends no more, and -EAGAIN counts as failure. NULL: the race
-     * ends below the framer.
+     * (0 as it comes; the rest goes to decode); -EAGAIN: more bytes are needed, none is used; other: this candidate
+     * lost, with the reason given to hawser_framing_fail(). end: the peer sends no more, and -EAGAIN counts as failure.
+     * NULL: the race ends below the framer.
      */
     int (*greet)(hawser_framing *framing, void *state, const uint8_t *data, size_t size, bool end, size_t *ret_used);
     /*

@@ -76,6 +76,64 @@ class Examples(Runner):
         self.assertIn("Connection refused", result.stderr)
         self.assertIn("malformed", self.run_example("connect", "nowhere", code=1).stderr)
 
+    def http(self, *answers):
+        """Serves the raw answers, one a connection, and notes the requests."""
+        server = socket.create_server(("127.0.0.1", 0))
+        requests = []
+
+        def serve():
+            with server:
+                for answer in answers:
+                    connection, _ = server.accept()
+                    with connection:
+                        requests.append(connection.recv(4096))
+                        for piece in [answer] if isinstance(answer, bytes) else answer:
+                            connection.sendall(piece)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        self.addCleanup(thread.join)
+        return f"127.0.0.1:{server.getsockname()[1]}", requests
+
+    def test_http_framer(self):
+        """Responses of every kind of length, and one that is cut off."""
+        bodies = {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello": "hello",
+            b"HTTP/1.0 200 OK\r\n\r\nuntil the end": "until the end",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+            b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: 1\r\n\r\n": "hello world",
+            b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 204 None\r\nContent-Length: 7\r\n\r\n": "",
+        }
+        for answer, body in bodies.items():
+            for pieces in (answer, [answer[i:i + 1] for i in range(len(answer))]):
+                endpoint, requests = self.http(pieces)
+                self.assertEqual(self.run_example("http_framer", "http", endpoint, "/path").stdout, body)
+                self.assertTrue(requests[0].startswith(b"GET /path HTTP/1.1\r\nHost: "))
+        for answer, why in ((b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", "cut off"),
+                            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "no number"),
+                            (b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n", "not HTTP"),
+                            (b"HTTP/1.1 503 Busy\r\n\r\n", "answers 503")):
+            endpoint, _ = self.http(answer)
+            self.assertIn(why, self.run_example("http_framer", "http", endpoint, "/", code=1).stderr)
+
+    def test_http_framer_leaves_a_captive_proxy(self):
+        """A 502 on the first way loses the race to the second (S4.27)."""
+        captive, _ = self.http(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nlogin")
+        real, _ = self.http(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nreal")
+        result = self.run_example("http_framer", "http", captive, real, "/")
+        self.assertEqual(result.stdout, "real")
+
+    def test_bare_lines(self):
+        """A server of lines for whoever comes."""
+        process = subprocess.Popen([self.program("bare_lines"), "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
+                                   env=self.environment)
+        self.started.append(process)
+        port = int(process.stdout.readline().strip().rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as client:
+            client.sendall(b"one\ntwo\r\n")
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(client.makefile("rb").read(), b"ONE\nTWO\n")
+
     def test_hello(self):
         _, endpoint = self.start("echo_listener")
         result = self.run_example("hello", endpoint)
