@@ -189,11 +189,11 @@ static void claim(struct store *store)
 {
     int64_t id = store_ask(store, "PRAGMA application_id"), version = store_ask(store, "PRAGMA user_version");
 
+    /* Nothing waits for the disk: these are hints. A power failure may take them, and then the file is set aside. */
+    store_run(store, "PRAGMA synchronous = OFF");
+    store_run(store, "PRAGMA wal_autocheckpoint = 200");
     if (store->code != SQLITE_OK)
         return;
-    /* A commit waits for no disk; what a power failure takes is the newest, and the file stays whole. */
-    store_run(store, "PRAGMA synchronous = NORMAL");
-    store_run(store, "PRAGMA wal_autocheckpoint = 200");
     if (id == HISTORY_APPLICATION_ID && version == HISTORY_VERSION)
         return;
     if (id == HISTORY_APPLICATION_ID && version > HISTORY_VERSION) {
