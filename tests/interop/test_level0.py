@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ladder's level 0: what goes over the wire of the stack `tcp` alone is what a plain socket puts there, segment for
 segment (flags, options and their order, sizes, TTL, first window), and byte for byte. The server puts off what it
-acknowledges, so that what Nagle's algorithm holds back is seen. (S3.20)"""
+acknowledges, so that what Nagle's algorithm holds back is seen. (S1.42, S1.50)"""
 
 import shutil
 import socket

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """TLS with servers as they are, nginx and others: both versions, with and without ALPN, resumed, with early data; and each
-thing that can be wrong with a server has a sentence of its own. (S3.19, S4.23)"""
+thing that can be wrong with a server has a sentence of its own. (S1.39)"""
 
 import socket
 import ssl

@@ -3,7 +3,9 @@
  * stack-client STACK ADDRESS PORT [NAME=VALUE...]: one connection by one stack, for tests against foreign servers. Sends
  * stdin, says that it sends no more (unless "open=1"), and copies what comes to stdout until the peer ends. How it went is
  * the last line of stderr, a JSON object. Names: host, port, user, password (of a proxy's target), trust, anchors,
- * name (to verify), alpn, any, state, pieces (bytes of each write, with commas; the rest goes in one), early.
+ * accept (the other side: takes one connection at the address, whose port it says, answers what comes first with stdin,
+ * and then copies), name (to verify), alpn, lax (the alpn is not demanded), any, state, pieces (bytes of each write, with
+ * commas; the rest goes in one), early.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,8 +31,9 @@ struct client {
     struct layer *top;
     uint8_t *request;
     size_t request_size, sent;
-    const char *pieces;
-    bool up, keep_open, shut, done;
+    const char *pieces, *stack;
+    struct acceptor *acceptor;
+    bool up, keep_open, shut, done, ended, answers, received;
     int code;
 };
 
@@ -128,11 +131,9 @@ static void receive_all(struct client *client)
     while ((n = client->top->type->receive(client->top, data, sizeof data)) > 0)
         if (write(STDOUT_FILENO, data, (size_t)n) != n)
             abort();
-    if (n == 0) {
-        client->done = true;
-        if (!client->shut)
-            (void)client->top->type->shutdown(client->top); /* the peer may be gone already */
-    }
+        else
+            client->received = true;
+    client->ended |= n == 0;
     failed(client, n);
 }
 
@@ -146,15 +147,59 @@ static void go_on(struct client *client)
             return;
         client->up = true;
     }
-    send_all(client);
-    if (!client->done)
+    if (!client->answers)
+        send_all(client);
+    if (!client->done && !client->ended)
         receive_all(client);
+    if (!client->done && client->received)
+        send_all(client);
+    if (client->ended && !client->done) {
+        if (!client->shut)
+            (void)client->top->type->shutdown(client->top); /* the peer may be gone already */
+        client->done = true;
+    }
 }
 
 static void on_ready(struct layer *top, unsigned ready)
 {
     (void)ready;
     go_on(top->user);
+}
+
+/* ------------------------------------------------------------------------------------------------ the other side */
+
+static void start(struct client *client, struct layer *top)
+{
+    client->top = top;
+    top->user = client;
+    top->ready = on_ready;
+}
+
+static void on_accepted(void *user, int fd)
+{
+    struct client *client = user;
+    struct layer *top;
+
+    acceptor_pause(client->acceptor, true);
+    if (stack_accept(client->context, client->stack, &client->tls, fd, &top) < 0)
+        abort();
+    start(client, top);
+    go_on(client);
+}
+
+static int accept_one(struct client *client)
+{
+    struct acceptor_config config = {.local = client->target.remote, .fd = -1, .accepted = on_accepted, .user = client};
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    int r = hawser_identity_new(&client->tls.identity);
+
+    client->answers = true;
+    if (r == 0)
+        r = acceptor_new(client->context, &config, &client->acceptor);
+    if (r == 0 && getsockname(acceptor_descriptor(client->acceptor), (struct sockaddr *)&address, &size) == 0)
+        fprintf(stderr, "%u\n", ntohs(((struct sockaddr_in *)(void *)&address)->sin_port)); /* IPv6 has it there too */
+    return r;
 }
 
 /* --------------------------------------------------------------------------------------------------- in the end */
@@ -195,7 +240,7 @@ static void fill(struct client *client, int count, char **words)
     client->keep_open = value_of(count, words, "open");
     client->tls.server_name = value_of(count, words, "name");
     client->tls.alpn[0] = value_of(count, words, "alpn");
-    client->tls.require_alpn = client->tls.alpn[0];
+    client->tls.require_alpn = client->tls.alpn[0] && !value_of(count, words, "lax");
     client->tls.any_tls = value_of(count, words, "any");
     client->tls.early_data = value_of(count, words, "early");
     client->tls.service = value_of(count, words, "state") ? "the service" : NULL;
@@ -220,22 +265,29 @@ int main(int argc, char **argv)
     if (r == 0)
         r = trust_new(client.context, trust ? trust : "pki", value_of(argc - 4, argv + 4, "anchors"),
                       &client.tls.trust);
-    if (r == 0)
+    client.stack = argv[1];
+    if (r == 0 && value_of(argc - 4, argv + 4, "accept"))
+        r = accept_one(&client);
+    else if (r == 0)
         r = stack_open(client.context, argv[1], &client.target, &client.top);
     if (r < 0) {
         fprintf(stderr, "stack-client: %s\n", hawser_strerror(r));
         return 2;
     }
-    client.top->user = &client;
-    client.top->ready = on_ready;
-    if (client.tls.early_data)
-        send_all(&client);
-    go_on(&client);
+    if (client.top) {
+        start(&client, client.top);
+        if (client.tls.early_data)
+            send_all(&client);
+        go_on(&client);
+    }
     while (!client.done)
         if (hawser_iterate(client.context, 30000000) <= 0)
             client.done = true, client.code = -ETIMEDOUT;
-    report(&client);
+    if (client.top)
+        report(&client);
     layer_destroy(client.top);
+    acceptor_destroy(client.acceptor);
+    hawser_identity_unref(client.tls.identity);
     trust_free(client.tls.trust);
     hawser_context_unref(client.context);
     free(client.request);

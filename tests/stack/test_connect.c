@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "suite.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void comes_up(void **state)
@@ -115,12 +118,72 @@ static void bound_to_interface(void **state)
     assert_string_equal(interface, "lo");
 }
 
+struct option {
+    int level, name;
+};
+
+/* Those that a program may set and that then show on the wire, or in when it is written to. */
+static const struct option options[] = {
+    {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_TCP, TCP_CORK},
+    {IPPROTO_TCP, TCP_KEEPIDLE},
+    {IPPROTO_TCP, TCP_KEEPINTVL},
+    {IPPROTO_TCP, TCP_KEEPCNT},
+    {IPPROTO_TCP, TCP_SYNCNT},
+    {IPPROTO_TCP, TCP_LINGER2},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT},
+    {IPPROTO_TCP, TCP_WINDOW_CLAMP},
+    {IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS},
+    {SOL_SOCKET, SO_KEEPALIVE},
+    {SOL_SOCKET, SO_OOBINLINE},
+    {SOL_SOCKET, SO_PRIORITY},
+    {SOL_SOCKET, SO_MARK},
+    {SOL_SOCKET, SO_MAX_PACING_RATE},
+    {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_RCVBUF},
+    {SOL_SOCKET, SO_RCVLOWAT},
+    {SOL_SOCKET, SO_DONTROUTE},
+    {SOL_SOCKET, SO_BINDTOIFINDEX},
+    {IPPROTO_IP, IP_TOS},
+    {IPPROTO_IP, IP_TTL},
+    {IPPROTO_IP, IP_MTU_DISCOVER},
+    {IPPROTO_IP, IP_RECVERR},
+};
+
+static int value_of(int fd, const struct option *option)
+{
+    socklen_t size = sizeof(int);
+    int value = 0;
+
+    return getsockopt(fd, option->level, option->name, &value, &size) < 0 ? -errno : value;
+}
+
+/* The ladder's level 0 (S1.42): a bare connection is a socket as the system makes it; what carries records is not. */
+static void bare_is_a_plain_socket(void **state)
+{
+    struct world *world = *state;
+    int plain, changed = 0;
+
+    only(world->row->family == AF_INET &&
+         strcmp(strrchr(world->accepting, '/') ? strrchr(world->accepting, '/') + 1 : world->accepting, "tcp") == 0);
+    listen_here(world);
+    establish(world);
+    plain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(plain, (struct sockaddr *)&world->address.address, world->address.size), 0);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        changed += value_of(layer_descriptor(world->client.top), &options[i]) != value_of(plain, &options[i]);
+    assert_int_equal(changed, world->secure ? 2 : 0); /* TCP_NODELAY, TCP_NOTSENT_LOWAT */
+    close(plain);
+}
+
 const struct suite_test connect_tests[] = {
     {"comes up and says who is there", comes_up},
     {"nobody listens: said in words", refused},
     {"both ends export the same keys", exporters_agree},
     {"tells what is known of the link", knows_its_link},
     {"an interface that is not there is said in words", unknown_interface},
+    {"level 0: a bare connection has the options of a plain socket", bare_is_a_plain_socket},
     {"binds to an interface and an address", bound_to_interface},
     {NULL, NULL},
 };
