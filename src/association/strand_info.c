@@ -7,10 +7,17 @@
 #include "association/bare.h"
 #include "association/properties.h"
 
+/* A bare line has no probes, and is a plain socket where nothing else is asked for (level 0 of the ladder, S1.42). */
+static bool wants_timeout(const hawser_association *association)
+{
+    return !association->bare ||
+           (association->properties && property_given(properties_values(association->properties), "connTimeout"));
+}
+
 /* Unacknowledged data must not keep a dead connection longer than the line's own probes would. */
 static void tune_timeout(const struct strand *strand)
 {
-    int fd = layer_descriptor(strand->top);
+    int fd = wants_timeout(strand->association) ? layer_descriptor(strand->top) : -1;
     unsigned timeout = (unsigned)(strand->association->line_dead / 1000);
     const struct layer *bottom = strand->top;
 
