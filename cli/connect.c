@@ -16,8 +16,13 @@ static void on_end(struct pump *pump, int code, uint64_t peer_code)
 {
     struct connection *c = pump->user;
 
+    line_release(&c->line);
     if (code < 0) {
         c->broken = true;
+        if (c->line.bare) { /* the stream is the line, whose end says why */
+            hawser_close(c->line.association, 0, NULL);
+            return;
+        }
         complain(c->line.tool, "the peer broke the stream off (code %llu)", (unsigned long long)peer_code);
     }
     line_finish(&c->line);
@@ -72,7 +77,11 @@ static void on_closed(struct line *line)
 {
     struct connection *c = (struct connection *)line;
 
-    pump_stop(&c->pump);
+    /* A bare line ends with its stream; what came last may still wait for standard output. */
+    if (line->established && line->code == 0 && !line->interrupted && pump_has_more(&c->pump))
+        line->held = true;
+    else
+        pump_stop(&c->pump);
 }
 
 int command_connect(struct tool *tool)
@@ -80,7 +89,10 @@ int command_connect(struct tool *tool)
     struct connection c = {.line = {.tool = tool, .on_established = start, .on_closed = on_closed}};
     int code;
 
-    c.line.endpoint = tool->options->operands.items[0];
+    if (line_take_bare(&c.line) < 0)
+        return EXIT_USAGE;
+    if (line_take(&c.line, true) < 0)
+        return EXIT_FAILED;
     code = tool_open(tool);
     if (code < 0)
         code = line_open(&c.line);

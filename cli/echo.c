@@ -61,6 +61,12 @@ static void forget(struct answer *answer)
     free(answer);
 }
 
+/* A protocol that is not ours has no place for which message is answered. */
+static hawser_message_id answers(const struct echo *echo, const struct piece *piece)
+{
+    return echo->peer->bare ? 0 : piece->id;
+}
+
 static int send_begin(struct echo *echo, const struct piece *piece)
 {
     struct answer *answer = calloc(1, sizeof(*answer));
@@ -70,7 +76,7 @@ static int send_begin(struct echo *echo, const struct piece *piece)
         return -ENOMEM;
     answer->id = piece->id;
     r = hawser_send_begin(echo->peer->association, piece->total,
-                          HAWSER_MESSAGE(.niceness = piece->niceness, .reply_to = piece->id), &answer->ours);
+                          HAWSER_MESSAGE(.niceness = piece->niceness, .reply_to = answers(echo, piece)), &answer->ours);
     if (r < 0) {
         free(answer);
         return r;
@@ -99,7 +105,7 @@ static int send_piece(struct echo *echo, const struct piece *piece, const void *
     switch (piece->kind) {
     case PIECE_MESSAGE:
         return hawser_send(echo->peer->association, data, piece->size,
-                           HAWSER_MESSAGE(.niceness = piece->niceness, .reply_to = piece->id), NULL);
+                           HAWSER_MESSAGE(.niceness = piece->niceness, .reply_to = answers(echo, piece)), NULL);
     case PIECE_BEGIN:
         return send_begin(echo, piece);
     case PIECE_PART:

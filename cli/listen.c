@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "line.h"
 #include "report.h"
 #include "server.h"
 
@@ -34,6 +33,12 @@ static void on_peer_paths(const hawser_event *event, void *user)
     report_paths(peer->server->tool, event->association);
 }
 
+/* Without a framer a bare client is a stream of bytes. */
+static bool serves_stream(const struct server *server)
+{
+    return !server->framer || strcmp(server->tool->options->framer, "none") == 0;
+}
+
 static void on_accepted(const hawser_event *event, void *user)
 {
     struct server *server = user;
@@ -51,6 +56,7 @@ static void on_accepted(const hawser_event *event, void *user)
     snprintf(peer->label, sizeof(peer->label), "%s", *peer->name ? peer->name : "a peer without a key");
     snprintf(peer->verification, sizeof(peer->verification), "%s",
              hawser_verification_name(event->accepted.peer.verification));
+    peer->bare = event->accepted.bare;
     LIST_INIT(&peer->arrivals);
     LIST_INIT(&peer->streams);
     LIST_INSERT_HEAD(&server->peers, peer, link);
@@ -58,6 +64,8 @@ static void on_accepted(const hawser_event *event, void *user)
     hawser_register(peer->association, HAWSER_PATHS_CHANGED, on_peer_paths, peer);
     messages_serve(peer);
     streams_serve(peer);
+    if (event->accepted.bare && serves_stream(server))
+        streams_serve_bare(peer);
 }
 
 void peer_drain(struct peer *peer)
@@ -116,23 +124,99 @@ static void report_listening(struct server *server, hawser_association *listener
     say(tool, "listening on %s as %s", endpoint, name);
 }
 
+/* What is served on the endpoint: first what needs no --bare. */
+static const char *const stacks[] = {"tls/tcp", "tls/unix", "tcp", "unix"};
+
+static bool is_unix(const char *endpoint)
+{
+    const char *at = strncmp(endpoint, "hk-", 3) == 0 ? strchr(endpoint, '@') : NULL;
+
+    return strncmp(at ? at + 1 : endpoint, "unix:", 5) == 0;
+}
+
+/* --stack: of the stacks that serve the endpoint, which are taken. The encrypted one is among them. */
+static int choose_stacks(const struct server *server, const char *endpoint, bool *ret_clear)
+{
+    struct tool *tool = server->tool;
+    bool bare = tool->options->bare, secure = false, clear = false;
+    int unix_socket = is_unix(endpoint);
+
+    for (const char *at = tool->options->stack; at; at = *at == ',' ? at + 1 : NULL) {
+        size_t length = strcspn(at, ","), i = 0;
+
+        while (i < 4 && (strlen(stacks[i]) != length || strncmp(stacks[i], at, length) != 0))
+            i++;
+        if (i == 4) {
+            complain(tool,
+                     "--stack: the stack %.*s is not known here; listen takes tls/tcp, tls/unix, and with --bare "
+                     "tcp and unix",
+                     (int)length, at);
+            return -EINVAL;
+        }
+        if (i >= 2 && !bare) {
+            complain(tool, "--stack: %s is not encrypted, which only --bare allows", stacks[i]);
+            return -EINVAL;
+        }
+        secure = secure || (int)i == unix_socket;
+        clear = clear || (int)i == unix_socket + 2;
+        at += length;
+    }
+    if (tool->options->stack && !secure && !clear) {
+        complain(tool, "--stack: %s needs the stack %s", endpoint, stacks[unix_socket]);
+        return -EINVAL;
+    }
+    if (tool->options->stack && !secure) {
+        complain(tool, "--stack: a listener on %s takes %s too, beside %s", endpoint, stacks[unix_socket],
+                 stacks[unix_socket + 2]);
+        return -EINVAL;
+    }
+    *ret_clear = bare && (!tool->options->stack || clear);
+    return 0;
+}
+
+/* Who is taken beside those that speak hawser/1. NULL: nobody. */
+static int make_properties(const struct server *server, bool clear, hawser_properties **ret_properties)
+{
+    hawser_properties *properties = NULL;
+    int r = 0;
+
+    if (server->tool->options->bare) {
+        r = hawser_properties_new(&properties);
+        if (r == 0)
+            r = hawser_properties_set(properties, "session", "prefer");
+        if (r == 0 && clear)
+            r = hawser_properties_set(properties, "security", "avoid");
+    }
+    *ret_properties = properties;
+    return r;
+}
+
 static int listen_on(struct server *server, const char *endpoint)
 {
     struct tool *tool = server->tool;
     const struct options *o = tool->options;
     hawser_association *listener;
+    hawser_properties *properties;
     const char *reason;
+    bool clear;
     int r;
 
-    if (choose_stack(tool, o->stack, endpoint, NULL) < 0)
+    if (choose_stacks(server, endpoint, &clear) < 0)
         return EXIT_USAGE;
+    if (make_properties(server, clear, &properties) < 0) {
+        complain(tool, "out of memory");
+        return EXIT_FAILED;
+    }
     reason_begin(tool);
     r = hawser_listen(tool->context, endpoint,
                       HAWSER_LISTEN(.identity = tool->identity, .trust = o->trust, .trust_file = o->trust_file,
                                     .min_verification = o->min_verification, .policy = o->policy,
+                                    .properties = properties, .framer = server->framer,
+                                    .framer_user = server->framer_user, .alpn = o->alpn,
                                     .handshake_timeout_us = o->timeout_us, .fast_open = true),
                       &listener);
     reason = reason_end(tool, r);
+    hawser_properties_unref(properties);
     if (r < 0) {
         complain(tool, "cannot listen on %s: %s", endpoint, reason_after(reason, endpoint));
         return r == -HAWSER_EENDPOINT || r == -HAWSER_ETRUST || r == -EOPNOTSUPP || r == -EINVAL ? EXIT_USAGE
@@ -179,6 +263,23 @@ static int choose_serving(struct server *server)
     }
     if (o->overwrite && !o->receive) {
         complain(tool, "--overwrite needs --receive");
+        return -EINVAL;
+    }
+    if (o->framer && !o->bare) {
+        complain(tool, "--framer needs --bare: it is for clients that do not speak hawser/1");
+        return -EINVAL;
+    }
+    if (o->bare && o->receive) {
+        complain(tool, "--receive takes files, which only hawser/1 carries: it does not go with --bare");
+        return -EINVAL;
+    }
+    if (o->framer && o->exec) {
+        complain(tool, "--exec takes streams, and --framer makes messages: choose one");
+        return -EINVAL;
+    }
+    if (o->framer && hawser_framer_find(o->framer, &server->framer, &server->framer_user) < 0) {
+        complain(tool, "--framer: there is no framer %s; there are none, length, length2, lines and fixed:SIZE",
+                 o->framer);
         return -EINVAL;
     }
     server->serving = o->echo      ? SERVE_ECHO

@@ -41,6 +41,18 @@ static bool append(struct string_list *list, char *item)
     return true;
 }
 
+static bool append_want(struct want_list *list, const struct option *option, const char *text)
+{
+    struct want *items = realloc(list->items, (list->count + 1) * sizeof(*items));
+
+    if (!items)
+        return false;
+    items[list->count] = (struct want){option, text};
+    list->items = items;
+    list->count++;
+    return true;
+}
+
 static int set_verification(const char *text, hawser_verification *ret_level)
 {
     for (hawser_verification v = HAWSER_VERIFICATION_NONE; v <= HAWSER_VERIFICATION_KEY; v++) {
@@ -95,6 +107,8 @@ static int set_value(const struct option *option, char *value, struct options *o
         return set_verification(value, field);
     case OPTION_POLICY:
         return set_policy(value, field);
+    case OPTION_WANT:
+        return append_want(field, option, value) ? 0 : -ENOMEM;
     case OPTION_HELP:
     case OPTION_LATER:
         break;
@@ -194,15 +208,20 @@ enum parse_result options_parse(const struct command *command, int argc, char **
 
 void options_free(struct options *options)
 {
-    free(options->operands.items);
-    free(options->after.items);
-    options->operands = options->after = (struct string_list){0};
+    struct string_list *const lists[] = {&options->operands, &options->after, &options->also, &options->connect_to};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        free(lists[i]->items);
+        *lists[i] = (struct string_list){0};
+    }
+    free(options->wants.items);
+    options->wants = (struct want_list){0};
 }
 
 void help_print(FILE *file)
 {
     fprintf(file, "usage: hawser COMMAND [OPTION...] [ARGUMENT...]\n\n"
-                  "One secure line to a named peer: messages, files and streams.\n\ncommands:\n");
+                  "One line to a named peer, found, raced and secured: messages, files and streams.\n\ncommands:\n");
     for (const struct command *c = commands; c->name; c++)
         fprintf(file, "  %-10s %s\n", c->name, c->summary);
     fprintf(file, "\n  hawser help COMMAND, hawser COMMAND --help: the options of a command\n"
@@ -220,6 +239,6 @@ void help_print_command(FILE *file, const struct command *command)
         if (!(o->commands & command->bit) || o->kind == OPTION_LATER)
             continue;
         snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
-        fprintf(file, "  %-25s %s\n", left, o->help);
+        fprintf(file, "  %-28s  %s\n", left, o->help);
     }
 }

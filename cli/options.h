@@ -26,12 +26,31 @@ enum command_bit {
     CONNECT = 8,
     PING = 16,
     BENCH = 32,
-    OPENERS = SEND | CONNECT | PING,
+    PROBE = 64,
+    FETCH = 128,
+    PATHS = 256,
+    POLICY = 512,
+    FORGET = 1024,
+    STATS = 2048,
+    RESOLVE = 4096,
+    PROPERTIES = 8192,
+    OPENERS = SEND | CONNECT | PING | PROBE | FETCH,
 };
 
 /* What an option may be given several times for. */
 struct string_list {
     char **items;
+    size_t count;
+};
+
+/* What was said of properties, in the order in which it was said: a later word overrides an earlier one. */
+struct want {
+    const struct option *option;
+    const char *text;
+};
+
+struct want_list {
+    struct want *items;
     size_t count;
 };
 
@@ -44,6 +63,19 @@ struct options {
     hawser_policy policy;
     int64_t timeout_us;
     bool json, verbose;
+
+    struct want_list wants;
+    struct string_list also;
+    const char *local, *alpn, *policy_file, *trust_anchors;
+    bool bare, tls;
+    const char *framer;
+
+    const char *svg;
+    const char *output;
+    struct string_list connect_to;
+    bool head, fail;
+    bool watch;
+    const char *type;
 
     int64_t niceness, lifetime_us;
     struct string_list after;
@@ -74,6 +106,7 @@ enum option_kind {
     OPTION_SIZE,     /* uint64_t, bytes */
     OPTION_VERIFICATION,
     OPTION_POLICY,
+    OPTION_WANT, /* struct want_list */
     OPTION_HELP,
     OPTION_LATER, /* understood, and refused with the text in help */
 };

@@ -5,8 +5,10 @@
 
 #define ANY SIZE_MAX
 #define FIELD(name) offsetof(struct options, name)
-#define ALL (IDENTITY | LISTEN | SEND | CONNECT | PING | BENCH)
 #define LINES (LISTEN | OPENERS)
+#define LOOKERS (PATHS | FORGET | STATS | RESOLVE) /* have a context, and no line */
+#define TELLERS (IDENTITY | LINES | LOOKERS | POLICY | PROPERTIES)
+#define ALL (TELLERS | BENCH)
 
 const struct command commands[] = {
     {"identity", IDENTITY, 0, 1, "[DIR]", "show an identity, and make it when there is none",
@@ -22,12 +24,45 @@ const struct command commands[] = {
      "FILE may be a directory, which is walked, or -, standard input. A relative FILE arrives under the path as\n"
      "it is written, one that is absolute or leads upwards under its last part.",
      command_send},
-    {"connect", CONNECT, 1, 1, "ENDPOINT", "join standard input and output with a stream, as nc(1)",
-     "The end of standard input ends our direction of the stream; the end of the peer's ends the program once our\n"
-     "own has ended too. With --json what arrives is told in events.",
+    {"connect", CONNECT, 1, ANY, "ENDPOINT...", "join standard input and output with a stream, as nc(1)",
+     "Several endpoints are ways to the same peer, which are raced. The end of standard input ends our direction of\n"
+     "the stream; the end of the peer's ends the program once our own has ended too. With --json what arrives is told\n"
+     "in events. --bare speaks no hawser/1: any TCP, TLS or unix server is reached, byte for byte; without --tls,\n"
+     "--alpn, a --stack that has tls or --require security that is plain TCP, and nothing is encrypted.",
      command_connect},
-    {"ping", PING, 1, 1, "ENDPOINT", "measure message round trips with a listener that has --echo",
-     "Ends with the least, the median and the 99th percentile.", command_ping},
+    {"ping", PING, 1, ANY, "ENDPOINT...", "measure message round trips with a listener that has --echo",
+     "Several endpoints are ways to the same peer, which are raced. Ends with the least, the median and the 99th\n"
+     "percentile.",
+     command_ping},
+    {"probe", PROBE, 1, ANY, "ENDPOINT...", "show every way to a peer, how each went, and which one won",
+     "Establishes the line and closes it again. Prints the look-ups; the tree of candidates with the time line of\n"
+     "each, what it reached and why it ended; and the winner. Several endpoints are ways to the same peer. A peer\n"
+     "that does not speak hawser/1 is probed as what it is, over TLS; with --bare over plain TCP, as 'connect' does.",
+     command_probe},
+    {"fetch", FETCH, 1, 1, "URL", "get what a URL names, by HTTP/1.1 over whatever stack won",
+     "URL begins with http:// or https://. The body goes to standard output, or with --output to a file, which "
+     "appears\n"
+     "when it is whole. At most 5 redirects are followed, none from https to http. A status of 400 or more is exit\n"
+     "status 1.",
+     command_fetch},
+    {"resolve", RESOLVE, 1, 1, "NAME", "show what a name leads to, as the answers come",
+     "NAME is a host, HOST:PORT, or a service instance such as \"My Server._http._tcp.local\". The questions are "
+     "those\n"
+     "that a race asks, or with --type the records of one kind.",
+     command_resolve},
+    {"properties", PROPERTIES, 0, 1, "[NAME]", "show the properties, and what each stack offers",
+     "The words of RFC 9622 and hawser's own, for --require, --prefer, --avoid, --prohibit and --property.",
+     command_properties},
+    {"policy", POLICY, 1, 2, "check|show [FILE]", "check or show the policy files",
+     "check: reads FILE, else the system's and the user's, and says line and column of what is wrong. show: what they\n"
+     "say, in the order in which they are read.",
+     command_policy},
+    {"forget", FORGET, 0, 1, "[SERVICE]", "forget how earlier attempts went",
+     "SERVICE is as it was asked for, such as example.org:443; without it all is forgotten. Keys of first use and\n"
+     "tickets are kept.",
+     command_forget},
+    {"stats", STATS, 0, 0, "", "show how races ended, counted over all processes of this user",
+     "How often there were several addresses, how often another than the first won, and so on.", command_stats},
     {"bench", BENCH, 1, 1, "server|client", "measure, as bench/README.md of the source says",
      "One server serves one client: one measurement. Runs without the network's options above.", command_bench},
     {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
@@ -44,15 +79,41 @@ const struct option options_table[] = {
     {"certificate", OPTION_STRING, LINES, FIELD(certificate), "FILE",
      "show this chain (PEM) to peers that check certificates", 0, 0},
     {"certificate-key", OPTION_STRING, LINES, FIELD(certificate_key), "FILE", "the private key of --certificate", 0, 0},
-    {"stack", OPTION_STRING, LINES, FIELD(stack), "LIST", "the protocol stacks allowed: tls/tcp, tls/unix", 0, 0},
+    {"stack", OPTION_STRING, LINES, FIELD(stack), "LIST",
+     "the protocol stacks allowed, with commas: tls/tcp, tls/mptcp, tls/unix, tls/socks5/tcp, tcp, ...", 0, 0},
+    {"require", OPTION_WANT, OPENERS | PATHS, FIELD(wants), "PROPERTY[=VALUE]",
+     "only a line that has the property ('hawser properties' lists them); repeatable, as the next three", 0, 0},
+    {"prefer", OPTION_WANT, OPENERS | PATHS, FIELD(wants), "PROPERTY[=VALUE]", "rather a line that has it", 0, 0},
+    {"avoid", OPTION_WANT, OPENERS | PATHS, FIELD(wants), "PROPERTY[=VALUE]", "rather a line that has it not", 0, 0},
+    {"prohibit", OPTION_WANT, OPENERS | PATHS, FIELD(wants), "PROPERTY[=VALUE]", "only a line that has it not", 0, 0},
+    {"property", OPTION_WANT, OPENERS | PATHS, FIELD(wants), "NAME=VALUE", "set any property", 0, 0},
+    {"interface", OPTION_WANT, OPENERS | PATHS, FIELD(wants), "IF",
+     "only by this interface, or interfaces of this type: short for --require interface=IF", 0, 0},
+    {"proxy", OPTION_WANT, OPENERS, FIELD(wants), "URL",
+     "only through this proxy (socks5://, http://): short for --require proxy=URL", 0, 0},
+    {"local", OPTION_STRING, OPENERS, FIELD(local), "ADDRESS", "leave from this address: 192.0.2.1:0, [2001:db8::1]:0",
+     0, 0},
+    {"also", OPTION_STRINGS, SEND | CONNECT | PING | PROBE, FIELD(also), "ENDPOINT",
+     "one more way to the same peer, which is raced; may be repeated", 0, 0},
+    {"alpn", OPTION_STRING, LISTEN | CONNECT | PROBE, FIELD(alpn), "NAME",
+     "the protocol that is spoken inside TLS, offered beside hawser/1", 0, 0},
+    {"bare", OPTION_FLAG, LISTEN | CONNECT | PROBE, FIELD(bare), NULL,
+     "no hawser/1: the peer's own protocol, in the clear unless TLS is asked for; listen: take such clients too", 0, 0},
+    {"tls", OPTION_FLAG, CONNECT | PROBE, FIELD(tls), NULL, "with --bare: inside TLS", 0, 0},
+    {"framer", OPTION_STRING, LISTEN, FIELD(framer), "NAME",
+     "with --bare: how messages of bare clients look: none, length, length2, lines, fixed:SIZE", 0, 0},
+    {"policy-file", OPTION_STRING, LINES | PATHS, FIELD(policy_file), "FILE",
+     "the policy of this run, not the system's and the user's", 0, 0},
+    {"trust-anchors", OPTION_STRING, OPENERS | RESOLVE, FIELD(trust_anchors), "FILE",
+     "the trust anchors of DNSSEC (DS or DNSKEY records), not the system's", 0, 0},
     {"paths", OPTION_LATER, LINES, 0, "LIST", "choosing paths is not implemented yet", 0, 0},
     {"policy", OPTION_POLICY, LINES, FIELD(policy), "POLICY", "how strands are used: handover, interactive, aggregate",
      0, 0},
-    {"timeout", OPTION_DURATION, LINES | BENCH, FIELD(timeout_us), "TIME",
+    {"timeout", OPTION_DURATION, LINES | BENCH | RESOLVE, FIELD(timeout_us), "TIME",
      "give up establishing after TIME (10s); bench: end after TIME (120s)", 0, 0},
 
-    {"niceness", OPTION_INTEGER, OPENERS, FIELD(niceness), "N", "urgency: -100 (most urgent) to 155; 0 is normal", -100,
-     155},
+    {"niceness", OPTION_INTEGER, SEND | CONNECT | PING, FIELD(niceness), "N",
+     "urgency: -100 (most urgent) to 155; 0 is normal", -100, 155},
     {"lifetime", OPTION_DURATION, SEND | PING, FIELD(lifetime_us), "TIME", "messages are worthless after TIME", 0, 0},
     {"after", OPTION_STRINGS, SEND, FIELD(after), "FILE",
      "send FILE first: the others are handed over after it; may be repeated", 0, 0},
@@ -60,6 +121,20 @@ const struct option options_table[] = {
     {"ordered", OPTION_FLAG, SEND, FIELD(ordered), NULL, "hand the messages over in the order given", 0, 0},
     {"replayable", OPTION_FLAG, SEND | PING, FIELD(replayable), NULL,
      "messages may arrive twice, and so may leave as early data", 0, 0},
+
+    {"svg", OPTION_STRING, PROBE, FIELD(svg), "FILE", "draw look-ups and attempts over time into FILE", 0, 0},
+
+    {"output", OPTION_STRING, FETCH, FIELD(output), "FILE", "write the body to FILE", 0, 0},
+    {"head", OPTION_FLAG, FETCH, FIELD(head), NULL, "ask for the headers alone, and print them", 0, 0},
+    {"fail", OPTION_FLAG, FETCH, FIELD(fail), NULL,
+     "the answer is part of the race: a candidate that answers 400 or more has failed, and the next one is tried", 0,
+     0},
+    {"connect-to", OPTION_STRINGS, FETCH, FIELD(connect_to), "ENDPOINT",
+     "reach the URL's host there: an address, unix:PATH; may be repeated", 0, 0},
+
+    {"watch", OPTION_FLAG, PATHS, FIELD(watch), NULL, "go on, and show them again when something changed", 0, 0},
+    {"type", OPTION_STRING, RESOLVE, FIELD(type), "TYPE",
+     "the records of this kind: A, AAAA, HTTPS, SVCB, SRV, TLSA, TXT, PTR", 0, 0},
 
     {"name-only", OPTION_FLAG, IDENTITY, FIELD(name_only), NULL, "print the key name alone", 0, 0},
 
@@ -87,9 +162,8 @@ const struct option options_table[] = {
     {"dir", OPTION_STRING, BENCH, FIELD(dir), "D", "a directory for keys and tickets", 0, 0},
     {"ready-fd", OPTION_INTEGER, BENCH, FIELD(ready_fd), "F", "write the listening line to descriptor F too", 3, 65535},
 
-    {"json", OPTION_FLAG, IDENTITY | LINES, FIELD(json), NULL, "print events to standard output, a JSON object a line",
-     0, 0},
-    {"verbose", OPTION_FLAG, LINES, FIELD(verbose), NULL, "tell what the library does", 0, 0},
+    {"json", OPTION_FLAG, TELLERS, FIELD(json), NULL, "print events to standard output, a JSON object a line", 0, 0},
+    {"verbose", OPTION_FLAG, LINES | LOOKERS, FIELD(verbose), NULL, "tell what the library does", 0, 0},
     {"help", OPTION_HELP, ALL, 0, NULL, "show this and end", 0, 0},
     {NULL, OPTION_FLAG, 0, 0, NULL, NULL, 0, 0},
 };

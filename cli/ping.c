@@ -277,13 +277,14 @@ int command_ping(struct tool *tool)
     struct ping p = {.line = {.tool = tool, .on_established = start, .on_closed = on_closed}};
     int code;
 
-    p.line.endpoint = o->operands.items[0];
     p.count = o->count < 0 ? DEFAULT_COUNT : (uint64_t)o->count;
     p.interval_us = o->interval_us < 0 ? DEFAULT_INTERVAL_US : o->interval_us;
     if (o->size > ((uint64_t)64 << 10)) {
         complain(tool, "--size is at most 64KiB: larger messages come in parts and measure something else");
         return EXIT_USAGE;
     }
+    if (line_take(&p.line, true) < 0)
+        return EXIT_FAILED;
     code = tool_open(tool);
     p.payload = calloc(1, (size_t)o->size + 1);
     if (code < 0 && !p.payload) {

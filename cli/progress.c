@@ -2,10 +2,10 @@
 #include "progress.h"
 
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "file_header.h"
+#include "terminal.h"
 #include "units.h"
 
 #define BAR_MAX 40
@@ -16,18 +16,9 @@ void progress_begin(struct progress *progress, struct tool *tool)
     progress->drawn_us = progress->began_us;
 }
 
-static unsigned terminal_width(void)
-{
-    struct winsize size;
-
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 40)
-        return 80;
-    return size.ws_col > 200 ? 200 : size.ws_col;
-}
-
 static void draw_bar(const char *left, double part, const char *right)
 {
-    unsigned width = terminal_width();
+    unsigned width = terminal_width(STDERR_FILENO);
     unsigned label = width / 4, bar = width / 5 > BAR_MAX ? BAR_MAX : width / 5;
     unsigned full = (unsigned)(part * bar + 0.5);
     char cells[BAR_MAX + 1];

@@ -250,6 +250,11 @@ int pump_start(struct pump *pump)
     return r;
 }
 
+bool pump_has_more(const struct pump *pump)
+{
+    return !pump->stopped && !pump->out_done;
+}
+
 void pump_stop(struct pump *pump)
 {
     if (pump->stopped)

@@ -43,6 +43,8 @@ struct pump {
 /* The members above up to the callbacks are set by the caller: context, stream, in_fd, out_fd, sink, on_*, user. in_fd -1:
  * nothing is sent. -ENOMEM, or what hawser_watch() says */
 int pump_start(struct pump *pump);
+/* Something that came has not been written yet. */
+bool pump_has_more(const struct pump *pump);
 /* Unwatches, gives up the stream (which resets it when it is open), frees the buffers. */
 void pump_stop(struct pump *pump);
 

@@ -19,7 +19,7 @@ static void put_peer(struct json *json, const hawser_peer *peer)
     json_object_end(json);
 }
 
-static void put_attempts(struct tool *tool, const hawser_attempt *attempts, size_t count)
+void report_attempts(struct tool *tool, const hawser_attempt *attempts, size_t count)
 {
     struct json *json = &tool->json;
 
@@ -37,12 +37,16 @@ static void put_attempts(struct tool *tool, const hawser_attempt *attempts, size
         json_string(json, "layer", a->layer ? a->layer : "");
         json_signed(json, "code", a->code);
         json_string(json, "reason", a->reason ? a->reason : "");
+        json_string(json, "reached", a->reached ? a->reached : "");
+        json_signed(json, "reached_us", a->reached_us > 0 ? event_time(tool, a->reached_us) : 0);
+        json_bool(json, "bare", a->bare);
+        json_bool(json, "early_data", a->early_data);
         json_object_end(json);
     }
     json_list_end(json);
 }
 
-void report_established(struct tool *tool, const hawser_event *event)
+void report_established(struct tool *tool, const hawser_event *event, bool quiet)
 {
     struct json *json = event_begin(tool, "established");
     const char *name = event->established.peer.name;
@@ -56,8 +60,11 @@ void report_established(struct tool *tool, const hawser_event *event)
     json_unsigned(json, "round_trips", event->established.round_trips);
     json_bool(json, "early_data", event->established.early_data);
     json_bool(json, "resumed", event->established.resumed);
-    put_attempts(tool, event->established.attempts, event->established.attempt_count);
+    json_bool(json, "bare", event->established.bare);
+    report_attempts(tool, event->established.attempts, event->established.attempt_count);
     event_end(tool);
+    if (quiet)
+        return;
     say(tool, "line to %s over %s to %s in %s, verification %s", name && *name ? name : "an unnamed peer",
         event->established.stack, event->established.path.remote, format_duration(event->established.elapsed_us, text),
         hawser_verification_name(event->established.peer.verification));
@@ -75,6 +82,7 @@ void report_accepted(struct tool *tool, const hawser_event *event)
     put_peer(json, &event->accepted.peer);
     json_signed(json, "rtt_us", strand.rtt_us);
     json_bool(json, "early", event->accepted.early);
+    json_bool(json, "bare", event->accepted.bare);
     event_end(tool);
     say(tool, "accepted %s from %s over %s, verification %s", name && *name ? name : "a peer without a key",
         strand.path.remote, strand.stack, hawser_verification_name(event->accepted.peer.verification));
@@ -93,7 +101,7 @@ void report_closed(struct tool *tool, const hawser_event *event, const char *wha
     json_unsigned(json, "peer_code", event->closed.peer_code);
     json_bool(json, "by_peer", event->closed.by_peer);
     if (event->closed.attempts)
-        put_attempts(tool, event->closed.attempts, event->closed.attempt_count);
+        report_attempts(tool, event->closed.attempts, event->closed.attempt_count);
     event_end(tool);
     if (event->closed.code != 0 && what)
         complain(tool, "%s %s: %s", what, who, reason_after(reason, who));

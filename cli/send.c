@@ -276,7 +276,8 @@ int command_send(struct tool *tool)
         complain(tool, "send needs an ENDPOINT and a FILE");
         return EXIT_USAGE;
     }
-    s.line.endpoint = tool->options->operands.items[0];
+    if (line_take(&s.line, false) < 0)
+        return EXIT_FAILED;
     code = tool_open(tool);
     if (code < 0)
         code = prepare(&s);

@@ -5,6 +5,8 @@
 
 #include <sys/queue.h>
 
+#include <hawser/layer.h>
+
 #include "storage.h"
 #include "tool.h"
 
@@ -26,6 +28,8 @@ struct server {
     LIST_HEAD(, process) processes; /* of --exec */
     bool terminal_taken;            /* a stream has standard input and output */
     bool draining;
+    const hawser_framer *framer; /* of --framer; NULL: none */
+    void *framer_user;
 };
 
 struct echo;
@@ -39,6 +43,7 @@ struct peer { /* an accepted association */
     char name[256];  /* "" when it showed no key */
     char label[256]; /* what people are told */
     char verification[16];
+    bool bare;
     LIST_HEAD(, arrival) arrivals;
     unsigned arriving; /* of them */
     LIST_HEAD(, serving_stream) streams;
@@ -55,6 +60,8 @@ void messages_end(struct peer *peer);
 
 /* Registers the handler of streams. */
 void streams_serve(struct peer *peer);
+/* Serves the one stream that a bare client is. */
+void streams_serve_bare(struct peer *peer);
 void streams_end(struct peer *peer);
 /* Waits for no process any more. */
 void processes_end(struct server *server);

@@ -22,7 +22,9 @@ void serving_stream_free(struct serving_stream *s)
     }
     free(s->buffer);
     free(s);
-    if (peer->server->draining)
+    if (peer->bare)
+        hawser_close(peer->association, 0, NULL); /* its one stream was all there is */
+    else if (peer->server->draining)
         peer_drain(peer);
 }
 
@@ -129,25 +131,24 @@ static int serve(struct serving_stream *s, hawser_stream *stream)
     return -EOPNOTSUPP;
 }
 
-static void on_opened(const hawser_event *event, void *user)
+static void serve_stream(struct peer *peer, hawser_stream *stream)
 {
-    struct peer *peer = user;
     struct tool *tool = peer->server->tool;
     struct serving_stream *s = calloc(1, sizeof(*s));
     struct json *json = event_begin(tool, "stream");
     int r;
 
-    json_unsigned(json, "stream", hawser_stream_id(event->stream.stream));
+    json_unsigned(json, "stream", hawser_stream_id(stream));
     json_string(json, "peer", peer->name);
     event_end(tool);
     if (!s)
         return; /* no reference is kept: the stream is reset */
     s->peer = peer;
-    s->id = hawser_stream_id(event->stream.stream);
+    s->id = hawser_stream_id(stream);
     s->pump.stopped = true;
     s->to_process = s->from_process = -1;
     LIST_INSERT_HEAD(&peer->streams, s, link);
-    r = serve(s, event->stream.stream);
+    r = serve(s, stream);
     if (r < 0) {
         complain(tool, "a stream from %s is reset: %s", peer->label,
                  r == -EOPNOTSUPP ? "this listener takes files only"
@@ -155,6 +156,25 @@ static void on_opened(const hawser_event *event, void *user)
                                   : hawser_strerror(r));
         serving_stream_free(s);
     }
+}
+
+static void on_opened(const hawser_event *event, void *user)
+{
+    serve_stream(user, event->stream.stream);
+}
+
+void streams_serve_bare(struct peer *peer)
+{
+    hawser_stream *stream;
+    int r = hawser_open(peer->association, NULL, &stream);
+
+    if (r < 0) {
+        complain(peer->server->tool, "%s is not served: %s", peer->label, hawser_strerror(r));
+        hawser_abort(peer->association, 0, NULL);
+        return;
+    }
+    serve_stream(peer, stream);
+    hawser_stream_unref(stream); /* whoever serves it has its own */
 }
 
 void streams_serve(struct peer *peer)

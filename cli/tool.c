@@ -13,6 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <hawser/path.h>
+
+#include "terminal.h"
+
 static int64_t read_clock(clockid_t clock)
 {
     struct timespec t;
@@ -31,18 +35,6 @@ int64_t event_time(const struct tool *tool, int64_t library_us)
     return library_us + tool->clock_offset_us;
 }
 
-static void print_escaped(const char *text)
-{
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        /* Also C1 in UTF-8: terminals obey those as well. */
-        bool c1 = *p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
-        if (*p < 0x20 || *p == 0x7f || c1)
-            fprintf(stderr, "\\x%02x", *p);
-        else
-            putc(*p, stderr);
-    }
-}
-
 static void print_line(struct tool *tool, const char *before, const char *format, va_list args)
 {
     char *text = NULL;
@@ -52,7 +44,7 @@ static void print_line(struct tool *tool, const char *before, const char *format
     if (vasprintf(&text, format, args) < 0)
         return;
     fputs(before, stderr);
-    print_escaped(text);
+    print_escaped(stderr, text);
     putc('\n', stderr);
     free(text);
 }
@@ -191,24 +183,49 @@ const char *reason_after(const char *reason, const char *name)
     return strncmp(reason, name, length) == 0 && strncmp(reason + length, ": ", 2) == 0 ? reason + length + 2 : reason;
 }
 
-int tool_open(struct tool *tool)
+/* A file that is named is meant: one that cannot be used is no reason to go on without it. */
+static int check_files(struct tool *tool)
 {
+    const struct options *o = tool->options;
+    char reason[512] = "";
+    int r = o->policy_file ? hawser_policy_check(o->policy_file, reason, sizeof(reason)) : 0;
+
+    if (r == -HAWSER_EPOLICY)
+        complain(tool, "%s", reason);
+    else if (r < 0)
+        complain(tool, "the policy file %s cannot be read: %s", o->policy_file, hawser_strerror(r));
+    if (r == 0 && o->trust_anchors && access(o->trust_anchors, R_OK) < 0) {
+        r = -errno;
+        complain(tool, "the trust anchors in %s cannot be read: %s", o->trust_anchors, hawser_strerror(r));
+    }
+    return r;
+}
+
+int tool_open_context(struct tool *tool)
+{
+    const struct options *o = tool->options;
     int r;
 
     tool->signal_fd = -1;
     tool->clock_offset_us = read_clock(CLOCK_MONOTONIC) - read_clock(CLOCK_BOOTTIME);
     signal(SIGPIPE, SIG_IGN); /* standard output may be a pipe that nobody reads */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), not of the process */
-    if (open_identity(tool) < 0)
+    if (check_files(tool) < 0)
         return EXIT_USAGE;
     r = hawser_context_new(HAWSER_CONTEXT(.log = on_log, .log_user = tool,
-                                          .log_level = tool->options->verbose ? HAWSER_LOG_DEBUG : HAWSER_LOG_WARNING),
+                                          .log_level = o->verbose ? HAWSER_LOG_DEBUG : HAWSER_LOG_WARNING,
+                                          .policy_file = o->policy_file, .trust_anchors = o->trust_anchors),
                            &tool->context);
     if (r < 0) {
         complain(tool, "cannot begin: %s", hawser_strerror(r));
         return EXIT_FAILED;
     }
     return -1;
+}
+
+int tool_open(struct tool *tool)
+{
+    return open_identity(tool) < 0 ? EXIT_USAGE : tool_open_context(tool);
 }
 
 void tool_close(struct tool *tool)
@@ -240,6 +257,8 @@ int tool_catch_signals(struct tool *tool, void (*fn)(struct tool *tool, void *us
 
     tool->interrupted = fn;
     tool->interrupted_user = user;
+    if (tool->signal_fd >= 0)
+        return 0; /* of an earlier line */
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);

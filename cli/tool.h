@@ -31,8 +31,9 @@ struct tool {
     void *before_text_user;
 };
 
-/* Makes the context and the identity; says why not, and returns the exit code, or -1 when all is well. */
+/* Makes the identity and the context; says why not, and returns the exit code, or -1 when all is well. */
 int tool_open(struct tool *tool);
+int tool_open_context(struct tool *tool); /* the context alone */
 void tool_close(struct tool *tool);
 
 /* One line for people on standard error. What is not printable is escaped, since peers and file names may hold anything. */

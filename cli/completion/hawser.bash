@@ -1,36 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-# bash completion for hawser(1)
+# bash completion for hawser(1). Written by cli/completion/generate.py.
 
 _hawser_options()
 {
-    local line='--identity --trust --trust-file --min-verification --certificate --certificate-key --stack
-        --policy --timeout --json --verbose --help'
-
     case $1 in
     identity) echo '--identity --name-only --json --help' ;;
-    listen) echo "--echo --discard --receive --overwrite --exec $line" ;;
-    send) echo "--niceness --lifetime --after --name --ordered --replayable $line" ;;
-    connect) echo "--niceness $line" ;;
-    ping) echo "--niceness --lifetime --replayable --count --interval --size $line" ;;
-    bench) echo '--timeout --count --size --what --endpoint --port --mode --seconds --warm --connections --queued
-        --resumed --dir --ready-fd --help' ;;
+    listen) echo '--identity --trust --trust-file --min-verification --certificate --certificate-key --stack --alpn --bare --framer --policy-file --policy --timeout --echo --discard --receive --overwrite --exec --json --verbose --help' ;;
+    send) echo '--identity --trust --trust-file --min-verification --certificate --certificate-key --stack --require --prefer --avoid --prohibit --property --interface --proxy --local --also --policy-file --trust-anchors --policy --timeout --niceness --lifetime --after --name --ordered --replayable --json --verbose --help' ;;
+    connect) echo '--identity --trust --trust-file --min-verification --certificate --certificate-key --stack --require --prefer --avoid --prohibit --property --interface --proxy --local --also --alpn --bare --tls --policy-file --trust-anchors --policy --timeout --niceness --json --verbose --help' ;;
+    ping) echo '--identity --trust --trust-file --min-verification --certificate --certificate-key --stack --require --prefer --avoid --prohibit --property --interface --proxy --local --also --policy-file --trust-anchors --policy --timeout --niceness --lifetime --replayable --count --interval --size --json --verbose --help' ;;
+    probe) echo '--identity --trust --trust-file --min-verification --certificate --certificate-key --stack --require --prefer --avoid --prohibit --property --interface --proxy --local --also --alpn --bare --tls --policy-file --trust-anchors --policy --timeout --svg --json --verbose --help' ;;
+    fetch) echo '--identity --trust --trust-file --min-verification --certificate --certificate-key --stack --require --prefer --avoid --prohibit --property --interface --proxy --local --policy-file --trust-anchors --policy --timeout --output --head --fail --connect-to --json --verbose --help' ;;
+    resolve) echo '--trust-anchors --timeout --type --json --verbose --help' ;;
+    properties) echo '--json --help' ;;
+    policy) echo '--json --help' ;;
+    forget) echo '--json --verbose --help' ;;
+    stats) echo '--json --verbose --help' ;;
+    bench) echo '--timeout --count --size --what --endpoint --port --mode --seconds --warm --connections --queued --resumed --dir --ready-fd --help' ;;
     esac
+}
+
+_hawser_properties()
+{
+    hawser properties --json 2>/dev/null | sed -n 's/.*"event":"property".*"name":"\([^"]*\)","stage".*/\1/p'
 }
 
 _hawser_value()
 {
     case $1 in
-    --identity | --receive | --dir) COMPREPLY=($(compgen -d -- "$2")) ;;
-    --trust-file | --certificate | --certificate-key | --after) COMPREPLY=($(compgen -f -- "$2")) ;;
+    --dir | --identity | --receive) COMPREPLY=($(compgen -d -- "$2")) ;;
+    --after | --certificate | --certificate-key | --output | --policy-file | --svg | --trust-anchors | --trust-file) COMPREPLY=($(compgen -f -- "$2")) ;;
+    --avoid | --prefer | --prohibit | --property | --require) COMPREPLY=($(compgen -W "$(_hawser_properties)" -- "$2")) ;;
     --trust) COMPREPLY=($(compgen -W 'pki key= tofu any' -- "$2")) ;;
     --min-verification) COMPREPLY=($(compgen -W 'none address tofu dane pki kerberos key' -- "$2")) ;;
-    --stack) COMPREPLY=($(compgen -W 'tls/tcp tls/unix' -- "$2")) ;;
+    --stack) COMPREPLY=($(compgen -W 'tls/tcp tls/mptcp tls/unix tls/socks5/tcp tls/http-connect/tcp tcp mptcp unix' -- "$2")) ;;
     --policy) COMPREPLY=($(compgen -W 'handover interactive aggregate' -- "$2")) ;;
     --what) COMPREPLY=($(compgen -W 'oneway pingpong idle setup growth queue urgent' -- "$2")) ;;
     --mode) COMPREPLY=($(compgen -W 'run poll' -- "$2")) ;;
+    --framer) COMPREPLY=($(compgen -W 'none length length2 lines fixed:' -- "$2")) ;;
+    --type) COMPREPLY=($(compgen -W 'A AAAA HTTPS SVCB SRV TLSA TXT PTR' -- "$2")) ;;
+    --interface) COMPREPLY=($(compgen -W "$(ls /sys/class/net 2>/dev/null) wifi cellular ethernet" -- "$2")) ;;
     --exec) COMPREPLY=($(compgen -c -- "$2")) ;;
-    --timeout | --niceness | --lifetime | --name | --count | --interval | --size) COMPREPLY=() ;;
-    --endpoint | --port | --seconds | --warm | --connections | --queued | --ready-fd) COMPREPLY=() ;;
+    --alpn | --also | --connect-to | --connections | --count | --endpoint) COMPREPLY=() ;;
+    --interval | --lifetime | --local | --name | --niceness | --port) COMPREPLY=() ;;
+    --proxy | --queued | --ready-fd | --seconds | --size | --timeout) COMPREPLY=() ;;
+    --warm) COMPREPLY=() ;;
     *) return 1 ;;
     esac
 }
@@ -41,7 +55,7 @@ _hawser()
 
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W 'identity listen send connect ping bench help --help --version' -- "$word"))
+        COMPREPLY=($(compgen -W 'identity listen send connect ping probe fetch resolve properties policy forget stats bench help --help --version' -- "$word"))
         return
     fi
     _hawser_value "$before" "$word" && return
@@ -49,10 +63,12 @@ _hawser()
     -*) COMPREPLY=($(compgen -W "$(_hawser_options "$command")" -- "$word")) ;;
     *)
         case $command in
-        help) COMPREPLY=($(compgen -W 'identity listen send connect ping bench' -- "$word")) ;;
-        bench) COMPREPLY=($(compgen -W 'server client' -- "$word")) ;;
+        help) COMPREPLY=($(compgen -W 'identity listen send connect ping probe fetch resolve properties policy forget stats bench' -- "$word")) ;;
         identity) COMPREPLY=($(compgen -d -- "$word")) ;;
         send) COMPREPLY=($(compgen -f -- "$word")) ;;
+        properties) COMPREPLY=($(compgen -W "$(_hawser_properties)" -- "$word")) ;;
+        policy) COMPREPLY=($(compgen -W 'check show' -- "$word")) ;;
+        bench) COMPREPLY=($(compgen -W 'server client' -- "$word")) ;;
         esac
         ;;
     esac

@@ -217,6 +217,11 @@ void json_null(struct json *json, const char *name)
     put_number(json, name, "null");
 }
 
+void json_raw(struct json *json, const char *name, const char *value)
+{
+    put_number(json, name, value);
+}
+
 int json_end_line(struct json *json, FILE *file)
 {
     bool failed;

@@ -32,6 +32,8 @@ void json_unsigned(struct json *json, const char *name, uint64_t value);
 void json_real(struct json *json, const char *name, double value, int decimals);
 void json_bool(struct json *json, const char *name, bool value);
 void json_null(struct json *json, const char *name);
+/* A value that is JSON already, on one line. */
+void json_raw(struct json *json, const char *name, const char *value);
 
 /* Writes the text and a newline in one piece, flushes, and starts afresh. -errno */
 int json_end_line(struct json *json, FILE *file);

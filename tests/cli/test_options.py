@@ -5,11 +5,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import unittest
 
-from harness import SOURCE, Case
+from harness import HAWSER, SOURCE, Case
 
-COMMANDS = ["identity", "listen", "send", "connect", "ping", "bench"]
+COMMANDS = ["identity", "listen", "send", "connect", "ping", "probe", "fetch", "resolve", "properties", "policy",
+            "forget", "stats", "bench"]
 
 
 def source(*parts):
@@ -22,8 +24,8 @@ class Options(Case):
         """name -> takes a value, from --help"""
         code, out, _ = self.run_tool(command, "--help")
         self.assertEqual(code, 0)
-        found = re.findall(r"^  --([a-z-]+)( [A-Z]+)?  ", out.decode(), re.M)
-        self.assertGreater(len(found), 2)
+        found = re.findall(r"^  --([a-z-]+)( \S+)?  ", out.decode(), re.M)
+        self.assertGreaterEqual(len(found), 2)
         return {name: bool(value) for name, value in found}
 
     def test_help_names_every_command(self):
@@ -32,6 +34,8 @@ class Options(Case):
             self.assertEqual(code, 0)
             for command in COMMANDS:
                 self.assertRegex(out.decode(), rf"(?m)^  {command} ")
+        listed = re.findall(r"(?m)^  (\S+) ", out.decode().split("commands:\n")[1].split("\n\n")[0])
+        self.assertEqual(listed, COMMANDS)
 
     def test_help_of_a_command_both_ways(self):
         for command in COMMANDS:
@@ -65,6 +69,16 @@ class Options(Case):
         self.assertGreater(len(events), 12)
         heads = " ".join(re.findall(r"(?m)^\.TP\n\.BR? (.*)$", page)).replace('"', " ").replace(",", " ").split()
         self.assertEqual(sorted(event for event in events if event not in heads), [])
+
+    def test_completions_are_as_they_are_generated(self):
+        done = subprocess.run([sys.executable, os.path.join(SOURCE, "cli", "completion", "generate.py"), HAWSER, "--check"],
+                              env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_every_manual_is_installed(self):
+        build = source("meson.build")
+        for name in os.listdir(os.path.join(SOURCE, "docs", "man")):
+            self.assertIn(f"'{name.removesuffix('.1')}'", build)
 
     def test_bash_completion_has_exactly_the_options(self):
         script = os.path.join(SOURCE, "cli", "completion", "hawser.bash")
@@ -143,7 +157,8 @@ class Usage(Case):
         self.assert_usage("send", "127.0.0.1:1", words=["FILE"])
         self.assert_usage("send", "--after", "a", "--after", "b", words=["ENDPOINT"])
         self.assert_usage("connect", words=["ENDPOINT"])
-        self.assert_usage("ping", "a:1", "b:2", words=["b:2"])
+        self.assert_usage("fetch", "http://a/", "http://b/", words=["http://b/"])
+        self.assert_usage("stats", "all", words=["all"])
         self.assert_usage("listen", words=["ENDPOINT"])
         self.assert_usage("listen", "--echo", "--discard", "127.0.0.1:0", words=["only one"])
         self.assert_usage("listen", "--overwrite", "127.0.0.1:0", words=["--receive"])
@@ -159,9 +174,9 @@ class Usage(Case):
         for trust in ("everybody", "key=", "key=hk-abc", "pki,,any", ""):
             self.assert_usage("ping", "--trust", trust, "127.0.0.1:1")
             self.assert_usage("listen", "--trust", trust, "127.0.0.1:0")
-        for stack in ("tcp", "tls/sctp", "tls/tcp,,tls/unix", ""):
-            self.assert_usage("ping", "--stack", stack, "127.0.0.1:1", words=["--stack"])
-        self.assert_usage("ping", "--stack", "tls/unix", "127.0.0.1:1", words=["tls/tcp"])
+        for stack, word in (("tcp", "encrypted"), ("tls/sctp", "tls/sctp"), ("tls/tcp,,tls/unix", "--stack"),
+                            ("", "--stack"), ("tls/tcp,", "--stack")):
+            self.assert_usage("ping", "--stack", stack, "127.0.0.1:1", words=[word])
         self.assert_usage("listen", "--stack", "tls/tcp", "unix:" + self.path("s"), words=["tls/unix"])
         self.assert_usage("ping", "--policy", "interactive", "127.0.0.1:1")
         self.assert_usage("send", "--name", "../up", "127.0.0.1:1", "-", words=["upwards"])
