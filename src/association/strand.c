@@ -57,7 +57,7 @@ void strand_leave_top(struct strand *strand)
 
 static bool strand_carries(const struct strand *strand)
 {
-    return strand->session || strand->association->bare;
+    return strand->session || (strand->association->bare && strand->secured);
 }
 
 static void strand_bulk_done(const struct strand *strand)

@@ -179,12 +179,15 @@ static void a_line_that_never_comes_up_fails_what_waits(void **state)
 {
     struct world *world = *state;
     struct server server = serve();
+    int64_t began;
 
     strcpy(world->endpoint, server.endpoint);
     stop(&server);
     open_bare(world, "prohibit", "prohibit", *HAWSER_ASSOCIATE(.framer = framer("lines")));
     assert_int_equal(hawser_send(world->client.line, "x", 1, NULL, NULL), 0);
+    began = clock_now();
     until(world, world->client.closed);
+    assert_true(clock_now() - began < 1000000); /* there is nothing to linger for */
     assert_int_equal(world->client.closed_code, -ECONNREFUSED);
     assert_int_equal(world->client.settled, 1);
     assert_int_equal(world->client.outcomes[0].kind, HAWSER_SEND_FAILED);
