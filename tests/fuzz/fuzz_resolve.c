@@ -10,6 +10,8 @@
 #include "endpoint/dns_data.h"
 #include "endpoint/hosts.h"
 #include "endpoint/resolv_conf.h"
+#include "endpoint/service.h"
+#include "endpoint/stub.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,11 +34,16 @@ static void read_answer(const uint8_t *data, size_t size)
     uint8_t *packet = malloc(size + 1); /* of its own size, so that reading beyond is seen */
     struct dns_message message;
     struct dns_record record;
+    struct dns_name owner;
+    char text[200], host[HOST_SIZE];
 
     if (!packet)
         return;
     memcpy(packet, data, size);
-    if (dns_message_open(&message, packet, size) == 0)
+    expect(stub_answer_expires(packet, size, 1) >= 1);
+    if (dns_message_open(&message, packet, size) == 0) {
+        if (message.question_count)
+            (void)dns_message_owner(&message, &owner);
         while (dns_message_next(&message, &record) > 0) {
             struct dns_name again;
             char name[DNS_NAME_TEXT];
@@ -50,7 +57,12 @@ static void read_answer(const uint8_t *data, size_t size)
             (void)dns_srv_read(&message, &record, &srv);
             if (dns_svcb_read(&message, &record, &svcb) == 0)
                 expect(svcb.v4_count <= DNS_HINTS && svcb.v6_count <= DNS_HINTS);
+            dns_data_print(&message, &record, text, sizeof text);
+            expect(strlen(text) < sizeof text);
+            if (!service_from_dns(&record.name, host))
+                expect(dns_name_parse(host, &again) == 0 && dns_name_equal(&again, &record.name));
         }
+    }
     free(packet);
 }
 
