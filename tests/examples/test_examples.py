@@ -70,7 +70,7 @@ class Examples(Runner):
             thread.start()
             result = self.run_example("connect", f"localhost:{port}")
             thread.join()
-        self.assertEqual(result.stdout, "HTTP/1.0 204 Here\r\n\r\n")
+        self.assertEqual(result.stdout, "HTTP/1.0 204 Here\n\n")  # as read in text mode
         self.assertIn(f"127.0.0.1:{port}: won", result.stderr)
         result = self.run_example("connect", f"localhost:{port}", code=1)
         self.assertIn("Connection refused", result.stderr)
