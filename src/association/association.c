@@ -19,8 +19,8 @@ static void association_orphan(hawser_association *association)
              at != &association->strands && loop_check(association->context) == 0; at = at->next)
             strand_write(container_of(at, struct strand, link));
     }
-    if (association->bare)
-        bare_abort(association->bare, -ECANCELED, "the program ended");
+    if (association->bare && !association->ended && !bare_idle(association->bare))
+        bare_abort(association->bare, -ECANCELED, "the program ended"); /* else what the system has may still arrive */
     association_finish(association);
     task_queue_free(association);
     association->context = NULL;

@@ -115,6 +115,36 @@ static void aborting_resets(void **state)
     raw_close(&raw);
 }
 
+/* What was handed over is the system's: neither a clean end nor a context that goes takes it back by a reset. */
+static void what_the_system_has_arrives(void **state)
+{
+    struct world *world = *state;
+    char *block = malloc(100000);
+
+    memset(block, 'y', 100000);
+    for (int closed = 0; closed < 2; closed++) {
+        struct raw raw;
+
+        plain(world, &raw, "none", *HAWSER_LISTEN());
+        assert_int_equal(hawser_send(world->server.line, block, 100000, NULL, NULL), 0);
+        until(world, world->server.settled == 1);
+        if (closed) {
+            assert_int_equal(hawser_close(world->server.line, 0, ""), 0);
+            until(world, world->server.closed);
+        }
+        hawser_association_unref(world->listener);
+        world->listener = NULL;
+        hawser_context_unref(world->server_context);
+        assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = ""), &world->server_context), 0);
+        until(world, raw_over(&raw));
+        assert_int_equal(raw.error, 0);
+        assert_int_equal(raw.size, 100000);
+        raw_close(&raw);
+        end_drop(&world->server);
+    }
+    free(block);
+}
+
 static void a_context_that_goes_lets_go_of_all(void **state)
 {
     struct world *world = *state;
@@ -247,6 +277,7 @@ int main(void)
         api_test(closing_sends_what_is_queued_and_ends_cleanly),
         api_test(what_does_not_leave_in_the_time_to_linger_is_cut_off),
         api_test(aborting_resets),
+        api_test(what_the_system_has_arrives),
         api_test(a_context_that_goes_lets_go_of_all),
         api_test(the_line_is_one_stream),
         api_test(a_stream_moves_much_both_ways_by_its_descriptor),
