@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "association/bare_line.h"
+#include "association/properties.h"
 #include "association/stream.h"
 
 #define RING (256u << 10) /* received and not yet read by the program */
@@ -153,10 +154,15 @@ int bare_stream_reset(struct bare *bare)
     return hawser_abort(bare->association, 0, "its stream was reset");
 }
 
+uint64_t bare_stream_rate(const struct bare *bare)
+{
+    return bare->stream_rate;
+}
+
 /* The system paces what it sends. */
 int bare_stream_pace(struct bare *bare, uint64_t bits_per_second)
 {
-    uint64_t rate = bits_per_second ? bits_per_second / 8 : UINT64_MAX;
+    uint64_t most = properties_pace(bare->association, bits_per_second), rate = most ? most / 8 : UINT64_MAX;
     int fd = bare->strand && bare->strand->top ? layer_descriptor(bare->strand->top) : -1;
     int domain = 0;
     socklen_t size = sizeof domain;

@@ -119,10 +119,19 @@ static void tune_keep_alive(const struct strand *strand)
         tell(strand, IPPROTO_TCP, TCP_KEEPIDLE, "TCP_KEEPIDLE", &idle, sizeof idle);
 }
 
+uint64_t properties_pace(const hawser_association *association, uint64_t rate)
+{
+    uint64_t most = values_of(association)->max_send_rate;
+
+    return rate == 0 || (most && most < rate) ? most : rate;
+}
+
 static void tune_tcp(const struct strand *strand)
 {
     const struct property_values *values = values_of(strand->association);
-    uint64_t pace = values->max_send_rate ? values->max_send_rate / 8 : UINT64_MAX;
+    const struct bare *bare = strand->association->bare;
+    uint64_t rate = properties_pace(strand->association, bare ? bare_stream_rate(bare) : 0);
+    uint64_t pace = rate ? rate / 8 : UINT64_MAX;
     int64_t milliseconds = values->tcp_user_timeout_us / 1000;
     unsigned timeout = milliseconds > INT32_MAX ? INT32_MAX : milliseconds > 0 ? (unsigned)milliseconds : 1;
 

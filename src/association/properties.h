@@ -25,6 +25,8 @@ static inline bool properties_receives(const hawser_association *association)
 
 /* Whether the peer may have one more stream open. */
 bool properties_take_stream(const hawser_association *association, unsigned open);
+/* The lower of a rate (0: none) and the line's own, in bits per second. */
+uint64_t properties_pace(const hawser_association *association, uint64_t rate);
 /* Tells the system about a strand's socket: marks, pace, time-outs, probes. At the win, and after a change. */
 void properties_tune(const struct strand *strand);
 

@@ -22,7 +22,7 @@
 #define PROPERTY_SELECTION(ROW)                                                                                        \
     ROW(reliability, PREFERENCE, "reliability", SELECTION, HAWSER_REQUIRE, "require", "",                              \
         "nothing is lost, doubled or corrupted without being said", "RFC 9622 6.2.1",                                  \
-        "every stack gives it; a message with a lifetime is the exception that its sender made, and is told as expired", \
+        "every stack gives it; a message with a lifetime may expire, as its sender asked, and is told so",               \
         "yes")                                                                                                         \
     ROW(preserve_msg_boundaries, PREFERENCE, "preserveMsgBoundaries", SELECTION, HAWSER_NO_PREFERENCE, "none", "",     \
         "a message arrives as it was sent, not as bytes", "RFC 9622 6.2.2",                                            \
@@ -62,7 +62,7 @@
         "the stack probes an idle line", "RFC 9622 6.2.10",                                                            \
         "hawser/1 probes unless it is prohibited; a bare TCP line does when it is required or preferred "              \
         "(SO_KEEPALIVE); the period is keepAliveTimeout",                                                              \
-        PROPERTY_MAY(stack->session || !stack->unix_socket))                                                           \
+        PROPERTY_MAY(stack->session || (!stack->unix_socket && !stack->multipath)))                                    \
     ROW(interface, SET, "interface", SELECTION, {.count = 0}, "", "",                                                  \
         "interfaces, by name, pattern or type, and how much they are wanted", "RFC 9622 6.2.11",                       \
         "judged for each path before a packet is sent: eth0, wwan*, wifi, cellular, ethernet; with several required "  \
@@ -70,7 +70,7 @@
         PROPERTY_IS(!stack->unix_socket))                                                                              \
     ROW(pvd, SET, "pvd", SELECTION, {.count = 0}, "", "",                                                              \
         "provisioning domains, and how much they are wanted", "RFC 9622 6.2.12",                                       \
-        "the network that a path is on (RFC 7556 section 2.1): its name in the policy file, its gateway or its identity; "\
+        "the network that a path is on (RFC 7556 section 2.1): its name in the policy file, its gateway, its identity; " \
         "domains that routers announce (RFC 8801) are not read",                                                       \
         PROPERTY_IS(!stack->unix_socket))                                                                              \
     ROW(use_temporary_local_address, PREFERENCE, "useTemporaryLocalAddress", SELECTION, HAWSER_PREFER, "prefer", "",   \
@@ -111,7 +111,7 @@
         PROPERTY_IS(stack->session))                                                                                   \
     ROW(proxy, SET, "proxy", SELECTION, {.count = 0}, "", "",                                                          \
         "proxies by URL (socks5://host:port, http://host:port), or \"direct\"", "hawser",                              \
-        "require: through it alone; prefer: it first, direct when it failed; none: raced after direct; avoid: when "   \
+        "require: through it alone; prefer: it first, then direct; none: raced after direct; avoid: when "             \
         "all else failed; prohibit:direct: through proxies alone",                                                     \
         PROPERTY_MAY(!stack->unix_socket && !stack->multipath))                                                        \
     ROW(family, SET, "family", SELECTION, {.count = 0}, "", "ipv4,ipv6",                                               \
@@ -128,33 +128,33 @@
         "urgency of this line's messages beside its streams, lower first", "RFC 9622 8.1.2",                           \
         "what it is above or below 100 is added to the niceness of each message; streams have one of their own; "      \
         "0 to 255, may change later",                                                                                  \
-        PROPERTY_IS(stack->session))                                                                                   \
+        "yes")                                                                                                         \
     ROW(conn_timeout_us, DURATION, "connTimeout", CONNECTION, INT64_C(10000000), "10s", "",                            \
         "how long a peer that should answer may be silent", "RFC 9622 8.1.3",                                          \
-        "hawser/1: silence after a probe; bare TCP: TCP_USER_TIMEOUT when it is set. Default 10s, not disabled: a "    \
-        "line that is dead is said to be. It goes before .dead_after_us",                                     \
-        PROPERTY_IS(stack->session || !stack->unix_socket))                                                            \
+        "hawser/1: silence after a probe; bare TCP: with keepAliveTimeout, how long data may lie unacknowledged. "     \
+        "Default 10s, not disabled: a line that is dead is said to be. It goes before .dead_after_us",                 \
+        PROPERTY_IS(stack->session || (!stack->unix_socket && !stack->multipath)))                                     \
     ROW(keep_alive_timeout_us, DURATION, "keepAliveTimeout", CONNECTION, INT64_C(25000000), "25s", "",                 \
         "idle time before the line is probed", "RFC 9622 8.1.4",                                                       \
         "hawser/1: PING; bare TCP: SO_KEEPALIVE, when keepAlive is wanted. Default 25s, not disabled: NATs forget "    \
-        "idle lines in less than a minute. It goes before .keep_alive_us",                                    \
-        PROPERTY_IS(stack->session || !stack->unix_socket))                                                            \
+        "idle lines in less than a minute. It goes before .keep_alive_us",                                             \
+        PROPERTY_IS(stack->session || (!stack->unix_socket && !stack->multipath)))                                     \
     ROW(conn_scheduler, ENUMERATION, "connScheduler", CONNECTION, SCHEDULER_PRIORITY, "priority-based",                \
         "first-come-first-served,round-robin,round-robin-per-packet,priority-based,fair-capacity,"                     \
         "weighted-fair-queueing",                                                                                      \
         "who goes first among the messages and streams of a line", "RFC 9622 8.1.5",                                   \
         "kept bandwidth, then niceness, then deadline, then age. Default priority-based, not weighted fair queueing: " \
         "the only one there is",                                                                                       \
-        stack->session ? "priority-based" : "first come, first served")                                                \
+        "priority-based")                                                                                              \
     ROW(conn_capacity_profile, ENUMERATION, "connCapacityProfile", CONNECTION, CAPACITY_DEFAULT, "default",            \
         PROPERTY_CAPACITIES,                                                                                           \
         "what the line is for, told to the network", "RFC 9622 8.1.6",                                                 \
         "ranks paths; marks packets (DSCP 0, LE, AF41, AF21, AF31, AF11); may change later",                           \
-        PROPERTY_IS(!stack->unix_socket))                                                                              \
+        stack->unix_socket ? "no" : stack->multipath ? "over IPv4" : "yes")                                            \
     ROW(multipath_policy, ENUMERATION, "multipathPolicy", CONNECTION, HAWSER_HANDOVER, "handover",                     \
         "handover,interactive,aggregate",                                                                              \
         "how several strands share the work", "RFC 9622 8.1.7",                                                        \
-        "kept for the strands of a line; it goes before .policy; interactive is refused until a line opens " \
+        "kept for the strands of a line; it goes before .policy; interactive is refused until a line opens "           \
         "several strands by itself",                                                                                   \
         PROPERTY_IS(stack->session))                                                                                   \
     ROW(min_send_rate, RATE, "minSendRate", CONNECTION, 0, "unlimited", "",                                            \
@@ -185,7 +185,7 @@
     ROW(tcp_user_timeout_us, DURATION, "tcp.userTimeoutValue", CONNECTION, 0, "disabled", "",                          \
         "how long TCP waits for what it sent to be acknowledged", "RFC 9622 8.2",                                      \
         "TCP_USER_TIMEOUT, on this side alone; disabled: the system's. Goes before connTimeout; may change later",     \
-        PROPERTY_IS(!stack->unix_socket))                                                                              \
+        PROPERTY_IS(!stack->unix_socket && !stack->multipath))                                                         \
     ROW(tcp_user_timeout_enabled, BOOLEAN, "tcp.userTimeoutEnabled", CONNECTION, false, "false", "",                   \
         "exchange time-outs with the peer's TCP (RFC 5482)", "RFC 9622 8.2",                                           \
         "true is refused",                                                                                             \
@@ -203,7 +203,7 @@
     ROW(msg_priority, NUMBER, "msgPriority", PER_MESSAGE, 100, "100", "",                                              \
         "urgency of a message, lower first", "RFC 9622 9.1.3.2",                                                       \
         "100 + niceness of messages that say 0; 0 to 255",                                                             \
-        PROPERTY_IS(stack->session))                                                                                   \
+        "yes")                                                                                                         \
     ROW(msg_ordered, BOOLEAN, "msgOrdered", PER_MESSAGE, false, "false", "",                                           \
         "a message comes after the ordered one before it", "RFC 9622 9.1.3.3",                                         \
         "true where preserveOrder is required or preferred and nothing else is said; a bare line is always in order",  \
@@ -232,7 +232,7 @@
     ROW(no_fragmentation, BOOLEAN, "noFragmentation", PER_MESSAGE, false, "false", "",                                 \
         "no IP packet is cut on its way", "RFC 9622 9.1.3.9",                                                          \
         "true: the line's packets say DF and follow the path's MTU, whatever the system is set to",                    \
-        PROPERTY_MAY(true))                                                                                            \
+        stack->unix_socket ? "not needed" : stack->multipath ? "as the system is set" : "as asked")                    \
     ROW(no_segmentation, BOOLEAN, "noSegmentation", PER_MESSAGE, false, "false", "",                                   \
         "a message goes in one packet", "RFC 9622 9.1.3.10",                                                           \
         "true is refused",                                                                                             \
@@ -243,10 +243,10 @@
          "where the line is in its life", "RFC 9622 8.1.11.1", "hawser_association_get_property()")                    \
     READ(can_send, "canSend", HAWSER_BOOLEAN, "",                                                                      \
          "whether hawser_send() may take a message", "RFC 9622 8.1.11.2",                                              \
-         "false: closing or closed, after a final message, or receiving only")                                        \
+         "false: closing or closed, after a final message, or receiving only")                                         \
     READ(can_receive, "canReceive", HAWSER_BOOLEAN, "",                                                                \
          "whether messages may still come", "RFC 9622 8.1.11.3",                                                       \
-         "false: closed, after the peer's end, or sending only")                                                      \
+         "false: closed, after the peer's end, or sending only")                                                       \
     READ(singular_len, "singularTransmissionMsgMaxLen", HAWSER_INTEGER, "",                                            \
          "the largest message that goes in one packet", "RFC 9622 8.1.11.4",                                           \
          "what the path's MTU leaves after headers, TLS and frame; \"not-applicable\" without a network")              \

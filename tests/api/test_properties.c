@@ -452,6 +452,26 @@ static void a_rate_is_kept_to(void **state)
     finish(world);
 }
 
+/* Of a bare line's stream's rate and the line's own the lower counts, whichever changed last. */
+static void the_lower_rate_counts(void **state)
+{
+    struct world *world = *state;
+    int server = serve(world);
+    hawser_stream *stream;
+
+    connect_plain(world, properties("maxSendRate", "8M", NULL), NULL);
+    assert_int_equal(hawser_open(world->client.line, HAWSER_STREAM(.bandwidth = 16000000, .limit = true), &stream), 0);
+    assert_int_equal(option_of(world->client.line, SOL_SOCKET, SO_MAX_PACING_RATE), 1000000);
+    assert_int_equal(hawser_stream_set_bandwidth(stream, 4000000, true), 0);
+    assert_int_equal(option_of(world->client.line, SOL_SOCKET, SO_MAX_PACING_RATE), 500000);
+    change(world->client.line, "maxSendRate", "6M");
+    assert_int_equal(option_of(world->client.line, SOL_SOCKET, SO_MAX_PACING_RATE), 500000);
+    change(world->client.line, "maxSendRate", "2M");
+    assert_int_equal(option_of(world->client.line, SOL_SOCKET, SO_MAX_PACING_RATE), 250000);
+    hawser_stream_unref(stream);
+    close(server);
+}
+
 /* -------------------------------------------------------------------------------------------------------------- marks */
 
 static void packets_are_marked(void **state)
@@ -759,6 +779,7 @@ int main(void)
         api_test(probes_of_tcp_where_the_line_is_bare),
         api_test(the_systems_time_out),
         api_test(a_rate_is_kept_to),
+        api_test(the_lower_rate_counts),
         api_test(packets_are_marked),
         api_test(packets_are_not_cut),
         api_test(a_stack_that_lacks_what_is_required_is_not_used),

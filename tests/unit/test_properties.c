@@ -488,6 +488,7 @@ static void test_offered(void **state)
     assert_string_equal(offered("multipath", "tls/mptcp", false), "yes");
     assert_string_equal(offered("multipath", "tls/tcp", false), "no");
     assert_string_equal(offered("keepAlive", "unix", true), "no");
+    assert_string_equal(offered("keepAlive", "mptcp", true), "no");
     assert_string_equal(offered("keepAlive", "tls/socks5/tcp", true), "as asked");
     assert_string_equal(hawser_property_offered(9999, "tcp", true), "");
 }
