@@ -186,9 +186,10 @@ static void closes_instead(void **state)
 static void endless_answer(void **state)
 {
     struct world *world = *state;
-    char *header = malloc(60000);
+    char *header;
 
     only(speaks(world, "http-connect"));
+    header = malloc(60000);
     assert_non_null(header);
     memset(header, 'a', 60000);
     memcpy(header, "HTTP/1.1 200 OK\r\nX: ", 20);
