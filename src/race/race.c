@@ -8,13 +8,11 @@
 
 int64_t race_delay_for_rtt(int64_t rtt_us)
 {
-    int64_t delay = 2 * rtt_us;
-
     if (rtt_us <= 0)
         return RACE_ATTEMPT_DELAY;
-    if (delay < RACE_ATTEMPT_DELAY_MIN)
+    if (rtt_us < RACE_ATTEMPT_DELAY_MIN / 2)
         return RACE_ATTEMPT_DELAY_MIN;
-    return delay > RACE_ATTEMPT_DELAY_MAX ? RACE_ATTEMPT_DELAY_MAX : delay;
+    return rtt_us > RACE_ATTEMPT_DELAY_MAX / 2 ? RACE_ATTEMPT_DELAY_MAX : 2 * rtt_us;
 }
 
 void race_set_attempt_delay(struct race *race, int64_t delay)
