@@ -60,7 +60,8 @@ typedef struct hawser_resolving hawser_resolving;
 
 /*
  * Looks up an endpoint: HOST:PORT, or a host name alone, or a service instance. fn runs from dispatch; the loop is held
- * until the last answer. Errors: -HAWSER_EENDPOINT, -EINVAL (record; an endpoint that is no name), -ENOMEM.
+ * until the last answer. Errors: -HAWSER_EENDPOINT, -EINVAL (record; an endpoint that is no name), -ENOMEM; of records
+ * also what keeps the question from being put: -ENODEV (no such interface), -ENETUNREACH.
  */
 HAWSER_API int hawser_resolve(struct hawser_context *context, const char *endpoint,
                               const hawser_resolve_options *options, hawser_resolve_fn fn, void *user,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hawser_resolve(): what a name leads to, or records of it, for programs that want no more than that. */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct hawser_resolving {
     /* Of records: */
     struct resolver_user membership;
     struct resolver_query *query;
+    struct mdns_query link; /* for names of the link */
     struct loop_timer timer;
     struct loop_deferred work;
     unsigned type;
@@ -43,6 +45,7 @@ static void resolving_free(struct hawser_resolving *resolving)
     if (resolving->resolution)
         resolve_cancel(resolving->resolution);
     resolver_forget(resolving->query);
+    mdns_forget(&resolving->link);
     loop_timer_clear(resolving->context, &resolving->timer);
     loop_undefer(&resolving->work);
     list_remove(&resolving->membership.link);
@@ -140,6 +143,16 @@ static int start_addresses(struct hawser_resolving *resolving, const struct endp
 
 /* ---------------------------------------------------------------------------------------------------------- records */
 
+static void keep_packet(struct hawser_resolving *resolving, const uint8_t *packet, size_t size)
+{
+    resolving->packet = malloc(size);
+    resolving->size = size;
+    if (resolving->packet)
+        memcpy(resolving->packet, packet, size);
+    else
+        resolving->code = -ENOMEM;
+}
+
 static void on_records(void *user, const struct resolver_answer *answer)
 {
     struct hawser_resolving *resolving = user;
@@ -149,14 +162,20 @@ static void on_records(void *user, const struct resolver_answer *answer)
     resolving->expires = answer->expires;
     if (answer->why)
         snprintf(resolving->why, sizeof resolving->why, "%s", answer->why);
-    if (answer->packet) {
-        resolving->packet = malloc(answer->size);
-        resolving->size = answer->size;
-        if (resolving->packet)
-            memcpy(resolving->packet, answer->packet, answer->size);
-        else
-            resolving->code = -ENOMEM;
-    }
+    if (answer->packet)
+        keep_packet(resolving, answer->packet, answer->size);
+    loop_defer(resolving->context, &resolving->work);
+}
+
+static void on_link_records(struct mdns_query *query, const uint8_t *packet, size_t size, unsigned interface)
+{
+    struct hawser_resolving *resolving = container_of(query, struct hawser_resolving, link);
+
+    (void)interface;
+    mdns_forget(query);
+    loop_timer_clear(resolving->context, &resolving->timer);
+    resolving->expires = INT64_MAX;
+    keep_packet(resolving, packet, size);
     loop_defer(resolving->context, &resolving->work);
 }
 
@@ -166,6 +185,7 @@ static void records_too_late(struct loop_timer *timer, int64_t now)
 
     (void)now;
     resolver_forget(resolving->query);
+    mdns_forget(&resolving->link);
     resolving->code = -ETIMEDOUT;
     loop_defer(resolving->context, &resolving->work);
 }
@@ -184,8 +204,10 @@ static int read_records(const struct hawser_resolving *resolving, struct record_
     struct dns_name owner;
     int r = dns_message_open(&message, resolving->packet, resolving->size);
 
-    if (r == 0)
+    if (r == 0 && message.question_count)
         (void)dns_message_owner(&message, &owner);
+    else
+        owner = resolving->link.name;
     while (r >= 0 && (r = dns_message_next(&message, &record)) > 0) {
         int64_t expires = now + (int64_t)record.ttl * 1000000;
 
@@ -219,7 +241,10 @@ static int judge_records(struct hawser_resolving *resolving, struct record_list 
     }
     if (code == DNS_NOERROR && resolving->packet)
         code = read_records(resolving, list);
-    if (code == -ETIMEDOUT)
+    if (code == -ETIMEDOUT && resolving->link.name.size)
+        snprintf(reason, size, "nobody on the link answered for %s within %.1f s", name,
+                 (double)resolving->timeout_us / 1e6);
+    else if (code == -ETIMEDOUT)
         snprintf(reason, size, "no name server answered for %s within %.1f s", name,
                  (double)resolving->timeout_us / 1e6);
     else if (code == DNS_NXDOMAIN)
@@ -284,6 +309,22 @@ static int record_name(const struct hawser_resolving *resolving, const struct en
     return 0;
 }
 
+/* The first who answers is taken. */
+static int ask_link(struct hawser_resolving *resolving, struct resolver *resolver, const struct dns_name *name,
+                    const char *interface)
+{
+    struct mdns *mdns;
+    int r = resolver_mdns(resolver, &mdns);
+
+    if (r < 0)
+        return r;
+    resolving->link.name = *name;
+    resolving->link.type = resolving->type;
+    resolving->link.interface = *interface ? if_nametoindex(interface) : 0;
+    resolving->link.answered = on_link_records;
+    return *interface && !resolving->link.interface ? -ENODEV : mdns_ask(mdns, &resolving->link);
+}
+
 static int start_records(struct hawser_resolving *resolving, struct resolver *resolver, const struct endpoint *endpoint,
                          bool prove)
 {
@@ -300,6 +341,8 @@ static int start_records(struct hawser_resolving *resolving, struct resolver *re
         return r;
     }
     dns_name_print(&name, resolving->name);
+    if (name_is_local(endpoint->host))
+        return ask_link(resolving, resolver, &name, endpoint->interface);
     return resolver_ask(resolver, prove, &name, resolving->type, on_records, resolving, &resolving->query);
 }
 
@@ -364,6 +407,7 @@ int hawser_resolve(hawser_context *context, const char *endpoint, const hawser_r
     resolver_join(resolver, &resolving->membership); /* before the resolution, whose end must not come first */
     loop_timer_init(&resolving->timer, records_too_late);
     loop_deferred_init(&resolving->work, tell_records);
+    list_init(&resolving->link.link);
     loop_hold(context);
     r = type ? start_records(resolving, resolver, &parsed, !given.no_dnssec)
              : start_addresses(resolving, &parsed, &given);

@@ -139,6 +139,11 @@ def test_avahi(world):
         check({f"{PEER_V4}:8080", f"{PEER_V4}:8081"} <= set(found(lines)), lines)
         check(f"{PEER_V4}:631" not in found(lines), lines)
 
+        lines = resolve(world, "--record", "TXT", "My Server._http._tcp.local")
+        check([one["record"] for one in lines[0]["found"]] == ['"path=/x"'], lines)
+        lines = resolve(world, "--record", "A", "--timeout", "300", "absent.local")
+        check("nobody on the link answered" in lines[0]["reason"], lines)
+
         began = time.monotonic()
         lines = resolve(world, "absent.local:80")
         check(time.monotonic() - began < 6 and not found(lines), lines)
