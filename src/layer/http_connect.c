@@ -14,6 +14,7 @@
 
 #define ANSWER_MAX 16384
 #define REQUEST_MAX 4096
+#define INTERIM_MAX 16
 #define BASE64_SIZE(size) (((size) + 2) / 3 * 4 + 1)
 #define CREDENTIALS_MAX 1024
 
@@ -178,7 +179,10 @@ static int step(struct greeting *greeting)
     if (code == 101 || code >= 300)
         return refused(greeting, code, status);
     greeting_forget(greeting);
-    return code < 200 ? GREETING_ON : 0; /* what is between comes before the answer (RFC 9110 section 15.2) */
+    if (code >= 200)
+        return 0;
+    /* What is said before the answer (RFC 9110 section 15.2) has to come to an end. */
+    return greeting->phase++ < INTERIM_MAX ? GREETING_ON : fail(greeting, "the proxy talks on without an answer");
 }
 
 static int http_connect_open(hawser_context *context, const struct layer_target *target, struct layer *below,

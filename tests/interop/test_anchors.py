@@ -20,10 +20,12 @@ def test_anchors_of_the_system(world):
     authority = Authority(world)
     port = world.nginx_tls(authority.leaf("leaf"))
 
-    def connect():
-        return world.connect("tls/tcp", "127.0.0.1", port, any=1, name="peer.test", state=world.path("state"))
+    def connect(**more):
+        more.setdefault("state", world.path("state"))
+        return world.connect("tls/tcp", "127.0.0.1", port, any=1, name="peer.test", **more)
 
     namespaces.replace(FILE, read(authority.file))
+    check_page(*connect(state=None, worker=1))  # which reads them while the first packets are on their way
     for resumed in (False, True):
         answer, outcome = connect()
         check_page(answer, outcome)
@@ -35,7 +37,8 @@ def test_anchors_of_the_system(world):
     check_page(answer, outcome)
     check(not outcome["resumed"], f"{outcome}")
     namespaces.replace(FILE, read(other.file))
-    check_refused(*connect(), "tls", EUNVERIFIED, "its authority is not known here")
+    for worker in (None, 1):
+        check_refused(*connect(worker=worker), "tls", EUNVERIFIED, "its authority is not known here")
 
 
 if __name__ == "__main__":

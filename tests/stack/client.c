@@ -5,7 +5,7 @@
  * the last line of stderr, a JSON object. Names: host, port, user, password (of a proxy's target), trust, anchors,
  * accept (the other side: takes one connection at the address, whose port it says, answers what comes first with stdin,
  * and then copies), name (to verify), alpn, lax (the alpn is not demanded), any, state, pieces (bytes of each write, with
- * commas; the rest goes in one), early.
+ * commas; the rest goes in one), early, worker.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -261,7 +261,9 @@ int main(int argc, char **argv)
     fill(&client, argc - 4, argv + 4);
     r = read_request(&client);
     if (r == 0)
-        r = hawser_context_new(HAWSER_CONTEXT(.state_dir = state ? state : "", .no_worker = true), &client.context);
+        r = hawser_context_new(
+            HAWSER_CONTEXT(.state_dir = state ? state : "", .no_worker = !value_of(argc - 4, argv + 4, "worker")),
+            &client.context);
     if (r == 0)
         r = trust_new(client.context, trust ? trust : "pki", value_of(argc - 4, argv + 4, "anchors"),
                       &client.tls.trust);

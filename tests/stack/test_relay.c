@@ -197,6 +197,17 @@ static void endless_answer(void **state)
     free(header);
 }
 
+static void endless_talk(void **state)
+{
+    struct world *world = *state;
+    char answers[1024] = "";
+
+    only(speaks(world, "http-connect"));
+    for (int i = 0; i < 20; i++)
+        strcat(answers, "HTTP/1.1 102 Processing\r\n\r\n");
+    expect_lines(world, &(struct line){answers, 0, "talks on without an answer"}, 1, false);
+}
+
 static bool client_has_it(struct world *world)
 {
     return world->client.code || world->client.received == world->client.to_send;
@@ -288,6 +299,7 @@ const struct suite_test relay_tests[] = {
     {"proxy: every refusal of HTTP in words", http_replies},
     {"proxy: closes instead of answering, or in the middle", closes_instead},
     {"proxy: an answer without an end is not kept", endless_answer},
+    {"proxy: one that talks on and on is left", endless_talk},
     {"proxy: what follows its answer is the user's", bytes_after_the_answer},
     {"the descriptor is taken out, and no byte is missing", taken_out},
     {"proxy: one that never answers takes nothing", never_answers},
