@@ -335,7 +335,7 @@ static int start_records(struct hawser_resolving *resolving, struct resolver *re
     if (r < 0 || (r = loop_timer_set(resolving->context, &resolving->timer,
                                      loop_now(resolving->context) + resolving->timeout_us)) < 0)
         return r;
-    r = resolver_prepare(resolver, prove, &conf, resolving->why, sizeof resolving->why);
+    r = resolver_prepare(resolver, prove, true, &conf, resolving->why, sizeof resolving->why);
     if (r < 0) {
         loop_log(resolving->context, HAWSER_LOG_ERROR, "%s", resolving->why);
         return r;

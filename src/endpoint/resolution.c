@@ -95,7 +95,7 @@ static void put(struct question *question)
         }
         return;
     }
-    if (resolver_prepare(resolution->resolver, resolution->config.prove, &conf, reason, sizeof reason) < 0) {
+    if (resolver_prepare(resolution->resolver, resolution->config.prove, false, &conf, reason, sizeof reason) < 0) {
         fail_question(question, "%s", reason);
         return;
     }
@@ -494,12 +494,13 @@ static int start(struct resolution *resolution)
 
     if (r < 0)
         return r;
+    if (resolution->endpoint.kind == ENDPOINT_SERVICE || !target_known_here(resolution, resolution->endpoint.host))
+        /* What is wrong with the name servers is told by the first question that goes to them. */
+        (void)resolver_prepare(resolution->resolver, resolution->config.prove, true, &conf, reason, sizeof reason);
     if (resolution->endpoint.kind == ENDPOINT_SERVICE) {
         memcpy(resolution->names[resolution->name_count++], resolution->endpoint.host, HOST_SIZE);
         ask_instance(resolution);
     } else {
-        if (!target_known_here(resolution, resolution->endpoint.host))
-            (void)resolver_prepare(resolution->resolver, resolution->config.prove, &conf, reason, sizeof reason);
         list_names(resolution, conf);
         ask_host(resolution);
     }

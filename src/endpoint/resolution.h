@@ -108,6 +108,10 @@ struct resolution {
     char names[RESOLV_SEARCH + 1][HOST_SIZE]; /* to try, in order */
     unsigned name_count, name;
 
+    struct { /* what hosts(5) said of the name that it was asked for last */
+        char host[HOST_SIZE];
+        struct addresses addresses;
+    } here;
     struct target targets[TARGETS_MAX];
     unsigned target_count;
     struct offer offers[OFFERS_MAX]; /* in the order to try them */

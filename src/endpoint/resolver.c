@@ -295,11 +295,12 @@ static bool proves(const struct resolver *resolver, bool wanted)
 
 /* libunbound takes no new servers once it runs, and goes on believing for minutes that a server is down. A new one costs
  * a few milliseconds; while it has questions under way the old one is kept. */
-static void read_conf(struct resolver *resolver)
+static void read_conf(struct resolver *resolver, bool look)
 {
-    struct stat now;
+    struct stat now = resolver->conf_read;
 
-    note_file(resolv_conf_file(resolver), &now);
+    if (look || !resolver->conf_known)
+        note_file(resolv_conf_file(resolver), &now);
     if (!resolver->conf_known || !same_file(&now, &resolver->conf_read)) {
         resolver->conf_read = now;
         resolver->conf_known = resolver->distrusted = true;
@@ -341,12 +342,12 @@ static int prepare_unbound(struct resolver *resolver, char *reason, size_t size)
     return r;
 }
 
-int resolver_prepare(struct resolver *resolver, bool prove, const struct resolv_conf **ret_conf, char *reason,
-                     size_t size)
+int resolver_prepare(struct resolver *resolver, bool prove, bool look, const struct resolv_conf **ret_conf,
+                     char *reason, size_t size)
 {
     int r;
 
-    read_conf(resolver);
+    read_conf(resolver, look);
     if (proves(resolver, prove))
         r = prepare_unbound(resolver, reason, size);
     else if ((r = prepare_stub(resolver)) < 0)

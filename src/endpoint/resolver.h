@@ -59,13 +59,13 @@ typedef void (*resolver_answered_fn)(void *user, const struct resolver_answer *a
 
 struct resolver_query;
 /*
- * Reads resolv.conf when it has changed, and makes sure that those name servers can be asked. prove: DNSSEC
+ * Reads resolv.conf when it has changed (look: whether it has), and makes sure that those name servers can be asked. prove: DNSSEC
  * is to say what each answer is worth. That takes questions of its own for the keys of every zone on the way, so it is
  * done for everybody only when the program named trust anchors; the system's serve who asks for proof.
  * Negative, with a sentence: it cannot be used.
  */
-int resolver_prepare(struct resolver *resolver, bool prove, const struct resolv_conf **ret_conf, char *reason,
-                     size_t size);
+int resolver_prepare(struct resolver *resolver, bool prove, bool look, const struct resolv_conf **ret_conf,
+                     char *reason, size_t size);
 /* After resolver_prepare(). ret_query is set before answered() can run, and to NULL when it ran already. */
 int resolver_ask(struct resolver *resolver, bool prove, const struct dns_name *name, unsigned type,
                  resolver_answered_fn answered, void *user, struct resolver_query **ret_query);

@@ -30,34 +30,38 @@ static void drop_unwanted(const struct resolution *resolution, struct addresses 
         addresses->v4_count = 0;
 }
 
-static bool find_here(const struct resolution *resolution, const char *host, struct addresses *ret_known)
+/* The file is read once for a name, though the name is looked for more than once. */
+static const struct addresses *find_here(struct resolution *resolution, const char *host)
 {
-    addresses_init(ret_known, 0);
+    struct addresses *known = &resolution->here.addresses;
+
+    if (!strcmp(resolution->here.host, host))
+        return known;
+    snprintf(resolution->here.host, sizeof resolution->here.host, "%s", host);
+    addresses_init(known, 0);
     if (host_is_localhost(host)) {
-        (void)addresses_add_text(ret_known, "::1");
-        (void)addresses_add_text(ret_known, "127.0.0.1");
+        (void)addresses_add_text(known, "::1");
+        (void)addresses_add_text(known, "127.0.0.1");
     } else {
-        hosts_find(resolver_hosts_file(resolution->resolver), host, ret_known);
+        hosts_find(resolver_hosts_file(resolution->resolver), host, known);
     }
-    return addresses_count(ret_known) > 0;
+    return known;
 }
 
 bool target_known_here(struct resolution *resolution, const char *host)
 {
-    struct addresses known;
-
-    return find_here(resolution, host, &known);
+    return addresses_count(find_here(resolution, host)) > 0;
 }
 
 /* False when the host has to be asked for. */
 static bool known_here(struct resolution *resolution, struct target *target)
 {
-    struct addresses known;
+    const struct addresses *known = find_here(resolution, target->host);
 
-    if (!find_here(resolution, target->host, &known))
+    if (addresses_count(known) == 0)
         return false;
-    drop_unwanted(resolution, &known);
-    target->addresses = known;
+    target->addresses = *known;
+    drop_unwanted(resolution, &target->addresses);
     for (int family = 0; family < FAMILIES; family++)
         target->families[family] = (struct family_state){.state = ANSWERED, .expires = INT64_MAX};
     return true;
