@@ -18,7 +18,7 @@ struct fetch {
     struct http_exchange exchange;
     struct url first, url; /* asked for, and where that led */
     char text[URL_TEXT_MAX];
-    char endpoint[URL_HOST_MAX + 8];
+    char endpoint[URL_HOST_MAX + 8], server_name[URL_HOST_MAX];
     char *request;
     struct sink sink;
     unsigned redirects;
@@ -188,10 +188,15 @@ static void choose_endpoint(struct fetch *f)
 
     url_authority(&f->url, true, f->endpoint, sizeof(f->endpoint));
     f->line.endpoint = f->endpoint;
+    f->line.server_name = NULL;
     f->line.others = NULL;
     f->line.other_count = 0;
     if (instead->count == 0 || !same)
         return;
+    /* Wherever it is reached, it is the URL's host that has to show who it is. */
+    snprintf(f->server_name, sizeof(f->server_name), "%.*s", (int)strcspn(f->url.host + (*f->url.host == '['), "]"),
+             f->url.host + (*f->url.host == '['));
+    f->line.server_name = f->server_name;
     f->line.endpoint = instead->items[0];
     f->line.others = (const char *const *)instead->items + 1;
     f->line.other_count = instead->count - 1;

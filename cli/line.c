@@ -165,7 +165,8 @@ int line_open(struct line *line)
                                           .endpoints = line->others, .endpoint_count = line->other_count,
                                           .local = o->local, .stack = o->stack, .properties = properties,
                                           .framer = line->framer, .framer_user = line->framer_user, .alpn = line->alpn,
-                                          .timeout_us = o->timeout_us, .no_early_data = !o->replayable,
+                                          .server_name = line->server_name, .timeout_us = o->timeout_us,
+                                          .no_early_data = !o->replayable,
                                           /* who names an identity wants it to be shown */
                                           .present_certificate = o->identity != NULL || o->certificate != NULL),
                          &line->association);

@@ -15,6 +15,7 @@ struct line {
     bool clear;        /* and not encrypted, unless the command line says otherwise */
     bool any_protocol; /* hawser/1 where the peer speaks it, else its own protocol */
     const char *alpn;
+    const char *server_name; /* whom TLS asks for; NULL: the endpoint's host */
     const hawser_framer *framer;
     void *framer_user;
     bool quiet; /* that there is a line, or none, is said by whoever opened it */

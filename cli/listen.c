@@ -18,9 +18,19 @@ static void on_peer_closed(const hawser_event *event, void *user)
 {
     struct peer *peer = user;
 
+    report_closed(peer->server->tool, event, "the line broke from", peer->label);
+    /* A bare line ends with its stream, however slow the reader of our standard output is. */
+    if (event->closed.code == 0 && streams_write(peer))
+        peer->gone = true;
+    else
+        peer_free(peer);
+}
+
+void peer_free(struct peer *peer)
+{
+    peer->gone = false;
     streams_end(peer);
     messages_end(peer);
-    report_closed(peer->server->tool, event, "the line broke from", peer->label);
     LIST_REMOVE(peer, link);
     hawser_association_unref(peer->association);
     free(peer);
@@ -89,7 +99,10 @@ static void end_peers(struct server *server, bool now)
 
 static void on_patience_over(void *user)
 {
-    end_peers(user, false);
+    struct server *server = user;
+
+    server->ends = true;
+    end_peers(server, false);
 }
 
 static void on_interrupt(struct tool *tool, void *user)
@@ -98,6 +111,7 @@ static void on_interrupt(struct tool *tool, void *user)
     struct peer *peer, *next;
 
     if (server->draining) {
+        server->ends = true;
         end_peers(server, true);
         return;
     }
@@ -338,6 +352,8 @@ static int run(struct server *server)
     if (code >= 0)
         return code;
     r = hawser_run(tool->context);
+    while (r >= 0 && !server->ends && !LIST_EMPTY(&server->peers))
+        r = hawser_iterate(tool->context, -1);
     if (r < 0) {
         complain(tool, "the loop failed: %s", hawser_strerror(r));
         return EXIT_FAILED;
@@ -353,11 +369,7 @@ static void end_all(struct server *server)
         hawser_association_unref(server->listeners[i]);
     while ((peer = LIST_FIRST(&server->peers))) {
         hawser_register(peer->association, HAWSER_CLOSED, NULL, NULL);
-        streams_end(peer);
-        messages_end(peer);
-        LIST_REMOVE(peer, link);
-        hawser_association_unref(peer->association);
-        free(peer);
+        peer_free(peer);
     }
     processes_end(server);
     free(server->listeners);

@@ -28,6 +28,7 @@ struct server {
     LIST_HEAD(, process) processes; /* of --exec */
     bool terminal_taken;            /* a stream has standard input and output */
     bool draining;
+    bool ends; /* nothing is waited for any more */
     const hawser_framer *framer; /* of --framer; NULL: none */
     void *framer_user;
 };
@@ -44,12 +45,15 @@ struct peer { /* an accepted association */
     char label[256]; /* what people are told */
     char verification[16];
     bool bare;
+    bool gone; /* its line has ended; what came last is still being written */
     LIST_HEAD(, arrival) arrivals;
     unsigned arriving; /* of them */
     LIST_HEAD(, serving_stream) streams;
     struct echo *echo;
 };
 
+/* Ends what is left of one whose line has ended. */
+void peer_free(struct peer *peer);
 /* When the server drains: ends the line once no stream is served on it. */
 void peer_drain(struct peer *peer);
 
@@ -63,6 +67,8 @@ void streams_serve(struct peer *peer);
 /* Serves the one stream that a bare client is. */
 void streams_serve_bare(struct peer *peer);
 void streams_end(struct peer *peer);
+/* The line ended cleanly: does what came over it still have to be written? */
+bool streams_write(const struct peer *peer);
 /* Waits for no process any more. */
 void processes_end(struct server *server);
 

@@ -22,7 +22,9 @@ void serving_stream_free(struct serving_stream *s)
     }
     free(s->buffer);
     free(s);
-    if (peer->bare)
+    if (peer->gone && LIST_EMPTY(&peer->streams))
+        peer_free(peer);
+    else if (peer->bare)
         hawser_close(peer->association, 0, NULL); /* its one stream was all there is */
     else if (peer->server->draining)
         peer_drain(peer);
@@ -180,6 +182,18 @@ void streams_serve_bare(struct peer *peer)
 void streams_serve(struct peer *peer)
 {
     hawser_register(peer->association, HAWSER_STREAM_OPENED, on_opened, peer);
+}
+
+bool streams_write(const struct peer *peer)
+{
+    const struct serving_stream *s;
+
+    LIST_FOREACH(s, &peer->streams, link)
+    {
+        if (pump_has_more(&s->pump))
+            return true;
+    }
+    return false;
 }
 
 void streams_end(struct peer *peer)

@@ -37,15 +37,24 @@ int64_t event_time(const struct tool *tool, int64_t library_us)
 
 static void print_line(struct tool *tool, const char *before, const char *format, va_list args)
 {
-    char *text = NULL;
+    char *text = NULL, *line = NULL;
+    FILE *stream;
+    size_t size;
 
     if (tool->before_text)
         tool->before_text(tool->before_text_user);
     if (vasprintf(&text, format, args) < 0)
         return;
-    fputs(before, stderr);
-    print_escaped(stderr, text);
-    putc('\n', stderr);
+    /* In one piece, however many processes write to the terminal. */
+    stream = open_memstream(&line, &size);
+    if (stream) {
+        fputs(before, stream);
+        print_escaped(stream, text);
+        putc('\n', stream);
+        if (fclose(stream) == 0)
+            fwrite(line, 1, size, stderr);
+        free(line);
+    }
     free(text);
 }
 

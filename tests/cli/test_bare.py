@@ -11,7 +11,7 @@ import threading
 import unittest
 
 from foreign import Certificates, Server, echo, read_all
-from harness import Case, named, only
+from harness import HAWSER, Case, named, only
 
 
 class BareCase(Case):
@@ -260,6 +260,31 @@ class Listen(BareCase):
         client.close()
         listener.wait_event("closed")
         self.assertEqual(listener.end(signal.SIGTERM), 0)
+
+    def test_a_slow_reader_of_standard_output_gets_everything(self):
+        """The client has long gone when the last of what it said is read."""
+        data = os.urandom(1 << 20)
+        process = subprocess.Popen([HAWSER, "listen", "--bare", "127.0.0.1:0"], env=self.env, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        for line in process.stderr:
+            if line.startswith(b"listening on "):
+                break
+        client = socket.create_connection(("127.0.0.1", int(line.split()[2].rsplit(b":", 1)[1])), timeout=30)
+        sender = threading.Thread(target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)))
+        sender.start()
+        seen = b""
+        while len(seen) < len(data) - 65536:
+            seen += os.read(process.stdout.fileno(), 4096)
+        sender.join()
+        self.assertEqual(client.recv(1), b"")
+        client.close()
+        process.terminate()  # drains: ends by itself, when everything is written
+        while piece := os.read(process.stdout.fileno(), 4096):
+            seen += piece
+        self.assertEqual((process.wait(30), len(seen), seen == data), (0, len(data), True))
 
     def test_what_contradicts_itself(self):
         for arguments, word in ((["--framer", "lines"], "--bare"), (["--bare", "--receive", self.path("x")], "--receive"),

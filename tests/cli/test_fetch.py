@@ -313,6 +313,14 @@ class Secure(FetchCase):
                          ("tls/tcp", "pki", True))
         self.assertEqual(only(events, "fetched")["file"], self.path("f"))
 
+    def test_reached_elsewhere_it_is_the_urls_host_that_is_verified(self):
+        server = self.secure_web({"/": ok(b"secret")}, name="harbour.example")
+        for url, code in (("https://harbour.example/", 0), ("https://other.example/", 3)):
+            done, out, text = self.run_tool("fetch", "--trust-file", self.certificates.authority, "--connect-to",
+                                            server.endpoint, url)
+            self.assertEqual((done, out), (code, b"" if code else b"secret"), text)
+        self.assert_one_sentence(text, "other.example")
+
     def test_a_server_without_alpn(self):
         server = self.secure_web({"/": ok(b"secret")}, alpn=())
         code, out, text = self.run_tool("fetch", "--trust-file", self.certificates.authority, server.url)
