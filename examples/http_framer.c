@@ -22,9 +22,10 @@ struct http {
 /* A GET changes nothing (RFC 9110 section 9.2.1), so that every branch of the race may send it. */
 static int http_start(hawser_framing *framing, void *state)
 {
+    const char *host = hawser_framing_host(framing), *path = hawser_framing_user(framing);
     char request[2048];
-    int size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
-                        (const char *)hawser_framing_user(framing), hawser_framing_host(framing));
+    int size = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path,
+                        *host ? host : "localhost");
 
     (void)state;
     return size < (int)sizeof request ? hawser_framing_write(framing, request, (size_t)size) : -E2BIG;
@@ -172,7 +173,6 @@ static void on_closed(const hawser_event *event, void *user)
 
 int main(int argc, char **argv)
 {
-    bool tls = argc > 1 && strcmp(argv[1], "https") == 0;
     hawser_association *line;
     hawser_properties *properties;
     hawser_context *context;
@@ -181,10 +181,10 @@ int main(int argc, char **argv)
     if (argc < 4 || hawser_properties_new(&properties) < 0 || hawser_context_new(NULL, &context) < 0)
         return 2;
     hawser_properties_set(properties, "session", "prohibit");
-    hawser_properties_set(properties, "security", tls ? "require" : "prohibit");
+    hawser_properties_set(properties, "security", strcmp(argv[1], "https") == 0 ? "require" : "prohibit");
     if (hawser_associate(context, argv[2],
                          HAWSER_ASSOCIATE(.properties = properties, .framer = &http_framer,
-                                          .framer_user = argv[argc - 1], .alpn = tls ? "http/1.1" : NULL,
+                                          .framer_user = argv[argc - 1], .alpn = "http/1.1",
                                           .endpoints = (const char *const *)argv + 3,
                                           .endpoint_count = (size_t)argc - 4, .trust_file = getenv("TRUST_FILE")),
                          &line) == 0) {
