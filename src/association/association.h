@@ -91,16 +91,17 @@ struct strand {
     uint32_t rest_at, rest_size;
     const uint8_t *bulk; /* what follows it, in its own place */
     size_t bulk_size;
-    int64_t rate_at;    /* when the delivery rate was looked at */
-    int code;           /* dead: why */
-    const char *reason; /* static, or the layers' own */
-    bool secured;       /* the handshake ended well */
-    bool early;         /* this stack carried early data */
-    bool lent;          /* top is an attempt's, which writes early data */
-    bool readable;      /* more may be read than was */
-    bool blocked;       /* the layers take nothing for now */
-    bool dead;          /* to be taken apart in the next work */
-    bool shut;          /* the peer was told that no more comes */
+    int64_t rate_at;         /* when the delivery rate was looked at */
+    struct history_key *key; /* what its rate is remembered under; NULL: accepted */
+    int code;                /* dead: why */
+    const char *reason;      /* static, or the layers' own */
+    bool secured;            /* the handshake ended well */
+    bool early;              /* this stack carried early data */
+    bool lent;               /* top is an attempt's, which writes early data */
+    bool readable;           /* more may be read than was */
+    bool blocked;            /* the layers take nothing for now */
+    bool dead;               /* to be taken apart in the next work */
+    bool shut;               /* the peer was told that no more comes */
 };
 
 /* In which of the names' lists an association is. find.c */

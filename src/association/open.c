@@ -63,7 +63,9 @@ static void open_give_up(hawser_association *association, int code, const char *
 /* What TLS was told for the winner stays; what it was told for the others goes with the opening. */
 static void open_keep_secure(hawser_association *association, const struct attempt *winner)
 {
-    const struct tls_config *tls = attempt_tls(winner);
+    const struct tls_config *tls = attempt_bare(winner) && attempt_endpoint(winner)->bare_tls
+                                       ? attempt_endpoint(winner)->bare_tls
+                                       : attempt_endpoint(winner)->session_tls;
 
     for (size_t i = 0; i < association->opening->endpoint_count; i++) {
         struct opening_endpoint *endpoint = &association->opening->endpoints[i];
@@ -112,6 +114,7 @@ static int open_established(hawser_association *association, struct attempt *win
     int r;
 
     strand_set_top(strand, top);
+    strand->key = attempt_key(winner);
     open_keep_secure(association, winner);
     layer_peer(top, &peer);
     r = peer_note(association, &peer);

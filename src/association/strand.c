@@ -4,7 +4,10 @@
 
 #include <stdio.h>
 
-#define READ_BUDGET (1u << 20) /* bytes a turn, so that one association does not keep the others waiting */
+#include "race/history.h"
+
+#define RATE_WORTH_NOTING (1u << 20) /* bytes sent */
+#define READ_BUDGET (1u << 20)       /* bytes a turn, so that one association does not keep the others waiting */
 #define WRITE_BUDGET (4u << 20)
 #define RATE_INTERVAL 100000
 #define EARLY_MIN 4096 /* what session_pull() needs */
@@ -84,9 +87,24 @@ static void strand_drop_output(struct strand *strand)
     strand->bulk_size = 0;
 }
 
+/* How fast it was is worth knowing the next time, once there was enough to be fast with. */
+static void note_rate(const struct strand *strand)
+{
+    struct history *history;
+    struct layer_link link;
+
+    if (!strand->key || !strand->top || strand->lent || history_of(strand->association->context, &history) < 0)
+        return;
+    layer_link(strand->top, &link);
+    if (link.bytes_sent >= RATE_WORTH_NOTING && link.delivery_rate)
+        history_note_rate(history, strand->key, link.delivery_rate * 8);
+}
+
 void strand_free(struct strand *strand)
 {
     list_remove(&strand->link);
+    note_rate(strand);
+    free(strand->key);
     if (!strand->lent)
         layer_destroy(strand->top);
     free(strand->rest);

@@ -22,7 +22,7 @@
 #define PROPERTY_SELECTION(ROW)                                                                                        \
     ROW(reliability, PREFERENCE, "reliability", SELECTION, HAWSER_REQUIRE, "require", "",                              \
         "nothing is lost, doubled or corrupted without being said", "RFC 9622 6.2.1",                                  \
-        "every stack gives it; a message with a lifetime may expire, as its sender asked, and is told so",               \
+        "every stack gives it; a message with a lifetime may expire, as its sender asked, and is told",                \
         "yes")                                                                                                         \
     ROW(preserve_msg_boundaries, PREFERENCE, "preserveMsgBoundaries", SELECTION, HAWSER_NO_PREFERENCE, "none", "",     \
         "a message arrives as it was sent, not as bytes", "RFC 9622 6.2.2",                                            \
@@ -70,7 +70,7 @@
         PROPERTY_IS(!stack->unix_socket))                                                                              \
     ROW(pvd, SET, "pvd", SELECTION, {.count = 0}, "", "",                                                              \
         "provisioning domains, and how much they are wanted", "RFC 9622 6.2.12",                                       \
-        "the network that a path is on (RFC 7556 section 2.1): its name in the policy file, its gateway, its identity; " \
+        "the network that a path is on (RFC 7556 2.1): its name in the policy file, its gateway, its identity; "       \
         "domains that routers announce (RFC 8801) are not read",                                                       \
         PROPERTY_IS(!stack->unix_socket))                                                                              \
     ROW(use_temporary_local_address, PREFERENCE, "useTemporaryLocalAddress", SELECTION, HAWSER_PREFER, "prefer", "",   \
@@ -149,7 +149,7 @@
     ROW(conn_capacity_profile, ENUMERATION, "connCapacityProfile", CONNECTION, CAPACITY_DEFAULT, "default",            \
         PROPERTY_CAPACITIES,                                                                                           \
         "what the line is for, told to the network", "RFC 9622 8.1.6",                                                 \
-        "ranks paths; marks packets (DSCP 0, LE, AF41, AF21, AF31, AF11); may change later",                           \
+        "ranks paths; marks packets once the line is up (DSCP 0, LE, AF41, AF21, AF31, AF11); may change later",       \
         stack->unix_socket ? "no" : stack->multipath ? "over IPv4" : "yes")                                            \
     ROW(multipath_policy, ENUMERATION, "multipathPolicy", CONNECTION, HAWSER_HANDOVER, "handover",                     \
         "handover,interactive,aggregate",                                                                              \

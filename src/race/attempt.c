@@ -7,9 +7,10 @@
 
 #include "race/internal.h"
 
+#define SILENT_TIMES 2      /* an attempt is silent when it ran this many times as long as the winner took */
 #define SYN_TIMEOUT 1000000 /* after which the system sends a SYN again */
 
-const struct tls_config *attempt_tls(const struct attempt *attempt)
+static const struct tls_config *tls_of(const struct attempt *attempt)
 {
     const struct establish_endpoint *given = &attempt->establish->sources[attempt->endpoint].given;
 
@@ -49,7 +50,7 @@ static void fill_host(struct attempt *attempt)
 
 static bool may_fast_open(const struct attempt *attempt)
 {
-    const struct tls_config *tls = attempt_tls(attempt);
+    const struct tls_config *tls = tls_of(attempt);
 
     return attempt->establish->config.fast_open && tls && tls->service &&
            strncmp(attempt->plan->stack, "tls/", 4) == 0 && !attempt->plan->unix_socket &&
@@ -64,7 +65,7 @@ static void fill_target(struct attempt *attempt)
     target->local = attempt->choice.local;
     if (attempt->choice.bind)
         snprintf(target->interface, sizeof target->interface, "%s", attempt->choice.interface);
-    target->tls = attempt_tls(attempt);
+    target->tls = tls_of(attempt);
     target->fast_open = may_fast_open(attempt);
     if (attempt->plan->proxy >= 0)
         fill_host(attempt);
@@ -326,6 +327,23 @@ void attempt_note(struct attempt *attempt)
         history_note_speaks(e->history, key.service, HISTORY_BARE);
 }
 
+/* It had begun long before the winner, who came through meanwhile, and nobody answered: not another stagger for it the next
+ * time. Slow ones that do answer are no failures. */
+void attempt_note_silent(struct attempt *attempt, const struct attempt *winner)
+{
+    struct establish *e = attempt->establish;
+    int64_t ran = attempt->end - attempt->start;
+    struct history_key *key;
+
+    if (attempt->outcome != HAWSER_ATTEMPT_LOST || *attempt->reached || attempt->start >= winner->start ||
+        ran < RACE_ATTEMPT_DELAY_MIN || ran < SILENT_TIMES * (winner->end - winner->start))
+        return;
+    key = attempt_key(attempt);
+    if (key)
+        history_note(e->history, key, -ETIMEDOUT, 0, 0);
+    free(key);
+}
+
 void attempt_free(struct attempt *attempt)
 {
     attempt->over = true;
@@ -356,9 +374,13 @@ struct layer *attempt_top(const struct attempt *attempt)
     return attempt->top;
 }
 
-const char *attempt_network(const struct attempt *attempt)
+struct history_key *attempt_key(const struct attempt *attempt)
 {
-    return attempt->choice.network;
+    char address[TEXT_MAX] = "";
+    const struct history_key key = {attempt->choice.network, service_of(attempt), address, attempt->plan->stack};
+
+    (void)endpoint_print_address(&attempt->place->found.address, address, sizeof address);
+    return history_key_keep(&key);
 }
 
 void attempt_stripped(struct attempt *winner, struct layer *top)

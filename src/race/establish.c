@@ -90,6 +90,8 @@ static void establish_tell(struct establish *e)
     establish_count(e);
     if (winner) {
         attempt_note(winner);
+        for (struct list *at = e->attempts.next; at != &e->attempts; at = at->next)
+            attempt_note_silent(container_of(at, struct attempt, link), winner);
         top = winner->top;
     } else if (e->code == 0) {
         establish_blame(e, e->timed_out ? -ETIMEDOUT : -HAWSER_ERESOLVE, "",

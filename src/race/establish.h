@@ -57,10 +57,10 @@ const hawser_report *establish_report(struct establish *establish);
 /* Of an attempt: */
 const char *attempt_stack(const struct attempt *attempt);
 bool attempt_bare(const struct attempt *attempt);
-const struct tls_config *attempt_tls(const struct attempt *attempt); /* which of the endpoint's it was made with */
 const struct establish_endpoint *attempt_endpoint(const struct attempt *attempt);
 struct layer *attempt_top(const struct attempt *attempt);
-const char *attempt_network(const struct attempt *attempt);       /* which network its path is on: path/path.h */
+/* What its outcomes are filed under in the history; the caller's to free(). NULL: no memory. */
+struct history_key *attempt_key(const struct attempt *attempt);
 void attempt_stripped(struct attempt *winner, struct layer *top); /* inside done(): layers were taken off its stack */
 void attempt_used_early(struct attempt *attempt);                 /* for the report */
 /* Goes on with an attempt; opened() may have replaced ready(): call this when its layers are ready. */

@@ -42,6 +42,8 @@ void history_recall(struct history *history, const struct history_key *key, stru
 void history_note(struct history *history, const struct history_key *key, int code, int64_t rtt_us,
                   int64_t establish_us);
 void history_note_rate(struct history *history, const struct history_key *key, uint64_t rate);
+/* A key that is kept until there is something to note; NULL: no memory. free() it. */
+struct history_key *history_key_keep(const struct history_key *key);
 
 /* What a service is known to speak, wherever it is. */
 enum history_speaks { HISTORY_UNKNOWN, HISTORY_SESSION, HISTORY_BARE };

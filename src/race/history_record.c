@@ -98,3 +98,12 @@ void items_free(struct list *items)
         free(item);
     }
 }
+
+struct history_key *history_key_keep(const struct history_key *key)
+{
+    struct history_key *kept = malloc(sizeof *kept + key_size(key));
+
+    if (kept)
+        *kept = key_copy(key, (char *)(kept + 1));
+    return kept;
+}

@@ -146,6 +146,7 @@ void attempt_stop(struct attempt *attempt, enum race_stop why); /* race_handler.
 void attempt_fail(struct attempt *attempt, const char *layer, int code, const char *reason);
 void attempt_free(struct attempt *attempt);
 void attempt_note(struct attempt *attempt);                               /* in the history */
+void attempt_note_silent(struct attempt *attempt, const struct attempt *winner);
 void attempt_note_path(struct attempt *attempt, const struct layer *top); /* for the report */
 bool attempt_ran(const struct attempt *attempt);
 
