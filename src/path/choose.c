@@ -8,15 +8,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "layer/netlink.h"
 
 enum { ASKED_MAX = 64 }; /* interfaces that are asked about beside the system's: hosts of containers have thousands */
 
 struct choosing {
     struct judging judging;
-    int fd;                             /* for questions */
     const struct layer_address *source; /* NULL: any */
     struct path_choice *choices;
     size_t count;
@@ -53,6 +49,14 @@ static void insert(struct choosing *choosing, const struct path_choice *choice)
     choosing->choices[at] = *choice;
 }
 
+/* By the policy's word, else by the kernel's kind. */
+static const char *type_of(const struct choosing *choosing, const struct interface *interface,
+                           struct policy_interface *ret_said)
+{
+    policy_interface(choosing->judging.policy, interface->name, ret_said);
+    return *ret_said->type ? ret_said->type : kind_of(choosing->judging.paths, interface);
+}
+
 static void begin(struct choosing *choosing, const struct interface *interface, struct way *ret_way)
 {
     struct policy_interface said;
@@ -63,12 +67,10 @@ static void begin(struct choosing *choosing, const struct interface *interface, 
     choice->usable = true;
     if (!interface)
         return;
-    policy_interface(choosing->judging.policy, interface->name, &said);
+    snprintf(choice->type, sizeof choice->type, "%s", type_of(choosing, interface, &said));
     choice->index = interface->index;
     choice->mtu = interface->mtu;
     snprintf(choice->interface, sizeof choice->interface, "%s", interface->name);
-    snprintf(choice->type, sizeof choice->type, "%s",
-             *said.type ? said.type : kind_of(choosing->judging.paths, interface));
     choice->cost = said.cost >= 0 ? said.cost : kind_cost(choice->type);
     choice->metered = said.metered >= 0 ? said.metered : strcmp(choice->type, "cellular") == 0;
 }
@@ -83,7 +85,7 @@ static void consider(struct choosing *choosing, const struct interface *interfac
     way.choice.system = system;
     way.choice.source = route->source;
     way.choice.gateway = route->gateway;
-    network_name(choosing->judging.paths, choosing->fd, interface, choosing->judging.remote->address.ss_family, route,
+    network_name(choosing->judging.paths, interface, choosing->judging.remote->address.ss_family, route,
                  way.choice.network);
     judge(&choosing->judging, &way);
     insert(choosing, &way.choice);
@@ -154,7 +156,7 @@ static void choose_named(struct choosing *choosing, const struct interface *inte
 {
     struct judging *judging = &choosing->judging;
     struct route route, systems;
-    int r = route_ask(choosing->fd, judging->remote, interface->index, choosing->source, &route);
+    int r = paths_route(judging->paths, judging->remote, interface->index, choosing->source, &route);
     char text[INET6_ADDRSTRLEN];
     bool system;
 
@@ -162,7 +164,7 @@ static void choose_named(struct choosing *choosing, const struct interface *inte
         refuse(choosing, interface, r < 0 ? r : -ENETDOWN);
         return;
     }
-    system = route_ask(choosing->fd, judging->remote, 0, choosing->source, &systems) == 0 &&
+    system = paths_route(judging->paths, judging->remote, 0, choosing->source, &systems) == 0 &&
              systems.index == interface->index;
     if (systems.here && !route.here) {
         struct way way;
@@ -207,7 +209,7 @@ static void choose_others(struct choosing *choosing, unsigned system_index)
         if ((list[i].flags & IFF_UP) && (list[i].flags & IFF_RUNNING) && !(list[i].flags & IFF_LOOPBACK) &&
             has_address(choosing, list[i].index)) {
             asked++;
-            r = route_ask(choosing->fd, judging->remote, list[i].index, choosing->source, &route);
+            r = paths_route(judging->paths, judging->remote, list[i].index, choosing->source, &route);
         }
         if (r == 0)
             consider(choosing, &list[i], &route, false);
@@ -220,14 +222,15 @@ static void choose_any(struct choosing *choosing)
 {
     struct judging *judging = &choosing->judging;
     const struct interface *interface = NULL;
+    struct policy_interface said;
     struct route route;
     char text[INET6_ADDRSTRLEN];
-    int r = route_ask(choosing->fd, judging->remote, 0, choosing->source, &route);
+    int r = paths_route(judging->paths, judging->remote, 0, choosing->source, &route);
 
     if (r == 0)
         interface = interfaces_by_index(judging->paths->interfaces, route.index);
     if (interface) {
-        judging->system_tunnel = strcmp(kind_of(judging->paths, interface), "tunnel") == 0;
+        judging->system_tunnel = strcmp(type_of(choosing, interface, &said), "tunnel") == 0;
         judging->system_prefix = route.prefix;
         snprintf(judging->system_name, sizeof judging->system_name, "%s", interface->name);
         consider(choosing, interface, &route, true);
@@ -346,19 +349,16 @@ size_t paths_choose(struct paths *paths, const struct layer_address *remote, con
     struct layer_address plain;
     struct choosing choosing = {.judging = {.paths = paths, .remote = &plain, .wish = wish}, .choices = ret_choices};
     const struct interface *interface;
-    size_t interface_count;
 
     if (remote->address.ss_family == AF_UNIX)
         return choose_unix(ret_choices);
     route_plain(remote, &plain);
-    interfaces_refresh(paths->interfaces);
+    paths_refresh(paths);
     if (policy_of(paths->context, &choosing.judging.policy) < 0) {
         refuse_all(&choosing, -ENOMEM, "memory ran out");
         return choosing.count;
     }
-    interfaces_list(paths->interfaces, &interface_count);
-    choosing.fd = interface_count > 0 ? netlink_open(0) : -1;
-    if (choosing.fd < 0)
+    if (!paths_ask(paths))
         choose_blindly(&choosing);
     else if (take_local(&choosing) && take_interface(&choosing, &interface)) {
         if (interface)
@@ -366,7 +366,5 @@ size_t paths_choose(struct paths *paths, const struct layer_address *remote, con
         else
             choose_any(&choosing);
     }
-    if (choosing.fd >= 0)
-        close(choosing.fd);
     return choosing.count;
 }
