@@ -63,9 +63,7 @@ static void open_give_up(hawser_association *association, int code, const char *
 /* What TLS was told for the winner stays; what it was told for the others goes with the opening. */
 static void open_keep_secure(hawser_association *association, const struct attempt *winner)
 {
-    const struct tls_config *tls = attempt_bare(winner) && attempt_endpoint(winner)->bare_tls
-                                       ? attempt_endpoint(winner)->bare_tls
-                                       : attempt_endpoint(winner)->session_tls;
+    const struct tls_config *tls = attempt_tls(winner);
 
     for (size_t i = 0; i < association->opening->endpoint_count; i++) {
         struct opening_endpoint *endpoint = &association->opening->endpoints[i];

@@ -10,7 +10,7 @@
 #define SILENT_TIMES 2      /* an attempt is silent when it ran this many times as long as the winner took */
 #define SYN_TIMEOUT 1000000 /* after which the system sends a SYN again */
 
-static const struct tls_config *tls_of(const struct attempt *attempt)
+const struct tls_config *attempt_tls(const struct attempt *attempt)
 {
     const struct establish_endpoint *given = &attempt->establish->sources[attempt->endpoint].given;
 
@@ -50,7 +50,7 @@ static void fill_host(struct attempt *attempt)
 
 static bool may_fast_open(const struct attempt *attempt)
 {
-    const struct tls_config *tls = tls_of(attempt);
+    const struct tls_config *tls = attempt_tls(attempt);
 
     return attempt->establish->config.fast_open && tls && tls->service &&
            strncmp(attempt->plan->stack, "tls/", 4) == 0 && !attempt->plan->unix_socket &&
@@ -65,7 +65,7 @@ static void fill_target(struct attempt *attempt)
     target->local = attempt->choice.local;
     if (attempt->choice.bind)
         snprintf(target->interface, sizeof target->interface, "%s", attempt->choice.interface);
-    target->tls = tls_of(attempt);
+    target->tls = attempt_tls(attempt);
     target->fast_open = may_fast_open(attempt);
     if (attempt->plan->proxy >= 0)
         fill_host(attempt);

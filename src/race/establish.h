@@ -57,6 +57,7 @@ const hawser_report *establish_report(struct establish *establish);
 /* Of an attempt: */
 const char *attempt_stack(const struct attempt *attempt);
 bool attempt_bare(const struct attempt *attempt);
+const struct tls_config *attempt_tls(const struct attempt *attempt); /* which of the endpoint's it was made with */
 const struct establish_endpoint *attempt_endpoint(const struct attempt *attempt);
 struct layer *attempt_top(const struct attempt *attempt);
 /* What its outcomes are filed under in the history; the caller's to free(). NULL: no memory. */
