@@ -153,6 +153,16 @@ def test_anchors(world):
     check(not found(lines) and f"the trust anchors in {world.path('wrong')}" in lines[-1]["reason"], lines)
 
 
+def test_system_anchors(world):
+    """By the root's key nothing here can be proved, for the name server knows no root: insecure, and used all the same."""
+    if not os.path.exists("/usr/share/dns/root.key"):
+        harness.skip("there is no /usr/share/dns/root.key (package dns-root-data)")
+    serve(world)
+    lines = resolve(world, "www.plain.test:80")
+    check({one["address"] for one in found(lines)} == {"192.0.2.1:80", "[2001:db8::1]:80"}, lines)
+    check({one["dnssec"] for one in found(lines)} == {"insecure"}, lines)
+
+
 def test_records_that_lead(world):
     serve(world)
     anchors = ("--anchors", world.path("anchors"))
@@ -234,5 +244,5 @@ def test_number_of_questions(world):
 
 
 namespaces.enter("nsd", "ldns-keygen", "ldns-signzone", "mount")
-harness.run(test_verdicts, test_anchors, test_records_that_lead, test_records_as_they_are,
+harness.run(test_verdicts, test_anchors, test_system_anchors, test_records_that_lead, test_records_as_they_are,
             test_number_of_questions)

@@ -19,7 +19,6 @@
 #include "endpoint/addresses.h"
 #include "endpoint/endpoint.h"
 #include "endpoint/resolver.h"
-#include "endpoint/unbound_loop.h"
 #include "dns_server.h"
 
 #define SECOND INT64_C(1000000)
@@ -535,66 +534,6 @@ static void test_end_of_context(void **state)
     assert_int_equal(entries_of("/proc/self/fd"), descriptors);
 }
 
-struct event_log {
-    struct ub_event *event;
-    unsigned calls, until;
-    short bits;
-};
-
-static void log_event(int fd, short bits, void *user)
-{
-    struct event_log *log = user;
-    char byte;
-
-    log->calls++;
-    log->bits = bits;
-    if (bits & UB_EV_READ)
-        assert_int_equal(read(fd, &byte, 1), 1);
-    if (log->calls == log->until) {
-        log->event->vmt->free(log->event);
-        log->event = NULL;
-    }
-}
-
-/* libunbound is promised libevent's meaning: a persistent event goes on while something is left to be read, and its
- * time-out comes again and again; others fire once; and each may be freed in its own callback. */
-static void test_events(void **state)
-{
-    struct fixture *f = *state;
-    struct event_log log = {.until = 5};
-    struct unbound_loop loop;
-    int ends[2];
-
-    unbound_loop_init(&loop, f->context);
-    assert_int_equal(pipe(ends), 0);
-    assert_int_equal(write(ends[1], "abc", 3), 3);
-    log.event =
-        loop.base.vmt->new_event(&loop.base, ends[0], UB_EV_READ | UB_EV_TIMEOUT | UB_EV_PERSIST, log_event, &log);
-    assert_non_null(log.event);
-    assert_int_equal(log.event->vmt->add(log.event, &(struct timeval){.tv_usec = 1000}), 0);
-    while (log.calls < 3)
-        assert_true(hawser_iterate(f->context, SECOND) > 0);
-    assert_int_equal(log.bits, UB_EV_READ);
-    while (log.calls < 5)
-        assert_true(hawser_iterate(f->context, SECOND) > 0);
-    assert_int_equal(log.bits, UB_EV_TIMEOUT);
-    assert_null(log.event);
-    assert_int_equal(hawser_iterate(f->context, 5000), 0);
-
-    log = (struct event_log){0};
-    assert_int_equal(write(ends[1], "ab", 2), 2);
-    log.event = loop.base.vmt->new_event(&loop.base, ends[0], UB_EV_READ, log_event, &log);
-    assert_non_null(log.event);
-    assert_int_equal(log.event->vmt->add(log.event, NULL), 0);
-    assert_true(hawser_iterate(f->context, SECOND) > 0);
-    assert_int_equal(hawser_iterate(f->context, 5000), 0);
-    assert_int_equal(log.calls, 1);
-    assert_int_equal(log.event->vmt->del(log.event), 0); /* it is off already, which is no error */
-    log.event->vmt->free(log.event);
-    close(ends[0]);
-    close(ends[1]);
-}
-
 static void test_wrong_arguments(void **state)
 {
     struct fixture *f = *state;
@@ -611,11 +550,11 @@ static void test_wrong_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_answers),     TEST(test_failures),        TEST(test_rubbish),           TEST(test_tcp),
-        TEST(test_silence),     TEST(test_half_silence),    TEST(test_localhost),         TEST(test_hosts),
-        TEST(test_search_list), TEST(test_resolv_conf),     TEST(test_change_of_network), TEST(test_bogus),
-        TEST(test_cancel),      TEST(test_cancel_inside),   TEST(test_many_at_once),      TEST(test_end_of_context),
-        TEST(test_events),      TEST(test_wrong_arguments),
+        TEST(test_answers),         TEST(test_failures),      TEST(test_rubbish),           TEST(test_tcp),
+        TEST(test_silence),         TEST(test_half_silence),  TEST(test_localhost),         TEST(test_hosts),
+        TEST(test_search_list),     TEST(test_resolv_conf),   TEST(test_change_of_network), TEST(test_bogus),
+        TEST(test_cancel),          TEST(test_cancel_inside), TEST(test_many_at_once),      TEST(test_end_of_context),
+        TEST(test_wrong_arguments),
     };
 
     return cmocka_run_group_tests_name("resolve", tests, NULL, NULL);
