@@ -65,6 +65,17 @@ static ssize_t receive(int fd, uint8_t *buffer)
     return size > BUFFER ? -ENOBUFS : size; /* what did not fit is lost as well */
 }
 
+/* NLMSG_OK() and RTA_OK() compare signs that differ; the NEXT of the last one makes left negative. */
+static bool is_message(const struct nlmsghdr *at, int left)
+{
+    return left >= (int)sizeof *at && at->nlmsg_len >= sizeof *at && at->nlmsg_len <= (unsigned)left;
+}
+
+static bool is_attribute(const struct rtattr *at, int left)
+{
+    return left >= (int)sizeof *at && at->rta_len >= sizeof *at && at->rta_len <= left;
+}
+
 static int error_of(const struct nlmsghdr *message)
 {
     const int *error = netlink_head(message, sizeof *error);
@@ -77,7 +88,7 @@ static int take_answer(uint8_t *buffer, size_t size, netlink_fn answer, void *us
 {
     int left = (int)size;
 
-    for (const struct nlmsghdr *at = (const void *)buffer; NLMSG_OK(at, left); at = NLMSG_NEXT(at, left)) {
+    for (const struct nlmsghdr *at = (const void *)buffer; is_message(at, left); at = NLMSG_NEXT(at, left)) {
         if (at->nlmsg_seq != 1)
             continue;
         if (at->nlmsg_type == NLMSG_ERROR)
@@ -118,7 +129,7 @@ int netlink_read(int fd, unsigned at_once, netlink_fn told, void *user)
         return -ENOMEM;
     while (at_once-- > 0 && (size = receive(fd, buffer)) >= 0) {
         int left = (int)size;
-        for (const struct nlmsghdr *at = (const void *)buffer; NLMSG_OK(at, left); at = NLMSG_NEXT(at, left))
+        for (const struct nlmsghdr *at = (const void *)buffer; is_message(at, left); at = NLMSG_NEXT(at, left))
             told(user, at);
     }
     free(buffer);
@@ -134,7 +145,7 @@ static const struct rtattr *find(const uint8_t *data, size_t size, unsigned type
 {
     const struct rtattr *at = (const void *)data;
 
-    for (int left = (int)size; RTA_OK(at, left); at = RTA_NEXT(at, left))
+    for (int left = (int)size; is_attribute(at, left); at = RTA_NEXT(at, left))
         if ((at->rta_type & NLA_TYPE_MASK) == type)
             return at;
     return NULL;

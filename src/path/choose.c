@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -349,10 +350,13 @@ size_t paths_choose(struct paths *paths, const struct layer_address *remote, con
     struct layer_address plain;
     struct choosing choosing = {.judging = {.paths = paths, .remote = &plain, .wish = wish}, .choices = ret_choices};
     const struct interface *interface;
+    char text[INET6_ADDRSTRLEN];
 
     if (remote->address.ss_family == AF_UNIX)
         return choose_unix(ret_choices);
     route_plain(remote, &plain);
+    route_text(&plain, text, sizeof text);
+    choosing.judging.host = wish->host && *wish->host ? wish->host : text;
     paths_refresh(paths);
     if (policy_of(paths->context, &choosing.judging.policy) < 0) {
         refuse_all(&choosing, -ENOMEM, "memory ran out");

@@ -8,7 +8,7 @@
 #include "path/policy.h"
 #include "path/route.h"
 
-enum { KINDS = 16, NEIGHBOURS = 16 };
+enum { KINDS = 16, NEIGHBOURS = 16, ANSWERS = 32 };
 
 struct paths {
     hawser_context *context;
@@ -29,6 +29,18 @@ struct paths {
         char link[24];
     } neighbours[NEIGHBOURS];
     unsigned neighbour_next;
+    /* What the kernel answered about routes holds until it tells of a change. */
+    int fd; /* for questions; -1: not open */
+    uint64_t generation;
+    int64_t refreshed_at;
+    struct answer {
+        bool set;
+        unsigned index;
+        struct layer_address remote, source; /* source.size 0: any */
+        int code;
+        struct route route;
+    } answers[ANSWERS];
+    unsigned answer_next;
 };
 
 /* One way while it is looked at. */
@@ -38,12 +50,18 @@ struct way {
     struct route route;
 };
 
+/* paths.c */
+int paths_route(struct paths *paths, const struct layer_address *remote, unsigned index,
+                const struct layer_address *source, struct route *ret_route);
+bool paths_ask(struct paths *paths); /* whether the kernel can be asked; opens fd */
+void paths_refresh(struct paths *paths);
+
 /* kind.c: "ethernet", "wifi", "cellular", "loopback", "tunnel", "virtual", "other" */
 const char *kind_of(struct paths *paths, const struct interface *interface);
 int kind_cost(const char *type);
 
 /* network.c */
-void network_name(struct paths *paths, int fd, const struct interface *interface, int family, const struct route *route,
+void network_name(struct paths *paths, const struct interface *interface, int family, const struct route *route,
                   char ret_name[PATH_NETWORK]);
 void network_forget(struct paths *paths, unsigned index);
 
@@ -52,6 +70,7 @@ struct judging {
     struct paths *paths;
     const struct layer_address *remote;
     const struct path_wish *wish;
+    const char *host; /* what policies "for" hosts are held against */
     const struct policy *policy;
     bool system_tunnel;   /* the system's route leads into a tunnel */
     char system_name[32]; /* its interface */

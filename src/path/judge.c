@@ -149,7 +149,7 @@ static int judge_policy(const struct judging *judging, struct way *way, hawser_p
     *ret_preference = HAWSER_NO_PREFERENCE;
     if (way->route.here)
         return 0;
-    *ret_preference = policy_on_interface(judging->policy, choice->interface, choice->type, judging->wish->host,
+    *ret_preference = policy_on_interface(judging->policy, choice->interface, choice->type, judging->host,
                                           choice->reason, sizeof choice->reason);
     if (*ret_preference == HAWSER_PROHIBIT) {
         choice->usable = false;
@@ -222,7 +222,7 @@ bool judge_binds(const struct judging *judging)
 
     return (wish->interface && *wish->interface) ||
            (wish->values && (excludes(&wish->values->interface) || excludes(&wish->values->pvd))) ||
-           policy_prohibits_interfaces(judging->policy, wish->host);
+           policy_prohibits_interfaces(judging->policy, judging->host);
 }
 
 void judge(const struct judging *judging, struct way *way)

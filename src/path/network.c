@@ -18,15 +18,16 @@ static struct neighbour *find(struct paths *paths, unsigned index, const struct 
     return NULL;
 }
 
-static const char *link_of(struct paths *paths, int fd, unsigned index, const struct layer_address *address)
+static const char *link_of(struct paths *paths, unsigned index, const struct layer_address *address)
 {
     struct neighbour *known = find(paths, index, address);
     char link[24];
 
-    if (route_neighbour(fd, index, address, link, sizeof link) < 0)
-        return known ? known->link : "";
-    if (!known)
-        known = &paths->neighbours[paths->neighbour_next++ % NEIGHBOURS];
+    if (known)
+        return known->link;
+    if (route_neighbour(paths->fd, index, address, link, sizeof link) < 0)
+        return "";
+    known = &paths->neighbours[paths->neighbour_next++ % NEIGHBOURS];
     known->index = index;
     known->address = *address;
     memcpy(known->link, link, sizeof link);
@@ -41,7 +42,7 @@ void network_forget(struct paths *paths, unsigned index)
 }
 
 /* Where the interface leads to beyond its link: an address that only a default route can match. */
-static bool default_gateway(int fd, unsigned index, int family, struct layer_address *ret_gateway)
+static bool default_gateway(struct paths *paths, unsigned index, int family, struct layer_address *ret_gateway)
 {
     struct layer_address anywhere = {.size = sizeof(struct sockaddr_in6)};
     struct route route;
@@ -50,7 +51,7 @@ static bool default_gateway(int fd, unsigned index, int family, struct layer_add
     inet_pton(family, family == AF_INET ? PATH_ANYWHERE_V4 : PATH_ANYWHERE_V6,
               family == AF_INET ? (void *)&((struct sockaddr_in *)(void *)&anywhere.address)->sin_addr
                                 : (void *)&((struct sockaddr_in6 *)(void *)&anywhere.address)->sin6_addr);
-    if (route_ask(fd, &anywhere, index, NULL, &route) < 0 || route.on_link)
+    if (paths_route(paths, &anywhere, index, NULL, &route) < 0 || route.on_link)
         return false;
     *ret_gateway = route.gateway;
     return true;
@@ -76,7 +77,7 @@ static void add_prefix(struct paths *paths, const struct layer_address *source, 
     snprintf(name, size, " %s/%u", text, held->prefix);
 }
 
-void network_name(struct paths *paths, int fd, const struct interface *interface, int family, const struct route *route,
+void network_name(struct paths *paths, const struct interface *interface, int family, const struct route *route,
                   char ret_name[PATH_NETWORK])
 {
     struct layer_address gateway = route->gateway;
@@ -86,11 +87,11 @@ void network_name(struct paths *paths, int fd, const struct interface *interface
 
     if (route->here || (interface->flags & IFF_LOOPBACK))
         return;
-    if (route->on_link && !default_gateway(fd, interface->index, family, &gateway)) {
+    if (route->on_link && !default_gateway(paths, interface->index, family, &gateway)) {
         add_prefix(paths, &route->source, ret_name + length, (size_t)(PATH_NETWORK - length));
         return;
     }
     route_text(&gateway, text, sizeof text);
-    link = link_of(paths, fd, interface->index, &gateway);
+    link = link_of(paths, interface->index, &gateway);
     snprintf(ret_name + length, (size_t)(PATH_NETWORK - length), " %s%s%s", text, *link ? " " : "", link);
 }

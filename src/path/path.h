@@ -58,7 +58,7 @@ struct path_wish {
         *values;           /* interface, pvd, family, useTemporaryLocalAddress, capacity profile; NULL: none */
     const char *interface; /* "@eth0" of the endpoint; NULL or "": any */
     const struct layer_address *local; /* the local endpoint; NULL or size 0: any */
-    const char *host;                  /* what the program wrote, for policies "for" some hosts; NULL: not known */
+    const char *host;                  /* what the program wrote, for policies "for" some hosts; NULL: the address */
 };
 
 /*

@@ -40,6 +40,8 @@ static void release(void *value)
     struct paths *paths = value;
 
     interfaces_leave(&paths->watch);
+    if (paths->fd >= 0)
+        close(paths->fd);
     free(paths);
 }
 
@@ -59,6 +61,7 @@ int paths_of(hawser_context *context, struct paths **ret_paths)
         return -ENOMEM;
     paths->context = context;
     paths->interfaces = interfaces;
+    paths->fd = -1;
     list_init(&paths->users);
     paths->watch.changed = changed;
     interfaces_join(interfaces, &paths->watch);
@@ -72,11 +75,61 @@ void paths_join(struct paths *paths, struct paths_user *user)
     list_append(&paths->users, &user->link);
 }
 
+/* Once in a dispatch is enough, which a race asks many times in. */
+void paths_refresh(struct paths *paths)
+{
+    int64_t now = loop_now(paths->context);
+
+    if (!loop_dispatching(paths->context) || paths->refreshed_at != now)
+        interfaces_refresh(paths->interfaces);
+    paths->refreshed_at = now;
+    if (paths->generation != interfaces_generation(paths->interfaces))
+        memset(paths->answers, 0, sizeof paths->answers);
+    paths->generation = interfaces_generation(paths->interfaces);
+}
+
+bool paths_ask(struct paths *paths)
+{
+    size_t count;
+
+    interfaces_list(paths->interfaces, &count);
+    if (count > 0 && paths->fd < 0)
+        paths->fd = netlink_open(0);
+    return count > 0 && paths->fd >= 0;
+}
+
+static bool is_about(const struct answer *answer, const struct layer_address *remote, unsigned index,
+                     const struct layer_address *source)
+{
+    return answer->set && answer->index == index && route_same_bytes(&answer->remote, remote) &&
+           (source ? route_same_bytes(&answer->source, source) : answer->source.size == 0);
+}
+
+int paths_route(struct paths *paths, const struct layer_address *remote, unsigned index,
+                const struct layer_address *source, struct route *ret_route)
+{
+    struct answer *answer;
+
+    for (size_t i = 0; i < ANSWERS; i++)
+        if (is_about(&paths->answers[i], remote, index, source)) {
+            *ret_route = paths->answers[i].route;
+            return paths->answers[i].code;
+        }
+    answer = &paths->answers[paths->answer_next++ % ANSWERS];
+    *answer = (struct answer){.index = index, .remote = *remote};
+    if (source)
+        answer->source = *source;
+    answer->code = route_ask(paths->fd, remote, index, source, &answer->route);
+    answer->set = answer->code != -ENOMEM && answer->code != -EAGAIN;
+    *ret_route = answer->route;
+    return answer->code;
+}
+
 bool paths_running(struct paths *paths, unsigned index)
 {
     const struct interface *interface;
 
-    interfaces_refresh(paths->interfaces);
+    paths_refresh(paths);
     interface = interfaces_by_index(paths->interfaces, index);
     return interface && (interface->flags & IFF_UP) && (interface->flags & IFF_RUNNING);
 }
@@ -87,13 +140,11 @@ void paths_network(struct paths *paths, const struct layer_address *remote, unsi
     const struct interface *interface = interfaces_by_index(paths->interfaces, index);
     struct layer_address plain;
     struct route route;
-    int fd;
 
     *ret_network = '\0';
-    if (!interface || (fd = netlink_open(0)) < 0)
+    if (!interface || !paths_ask(paths))
         return;
     route_plain(remote, &plain);
-    if (route_ask(fd, &plain, index, NULL, &route) == 0)
-        network_name(paths, fd, interface, plain.address.ss_family, &route, ret_network);
-    close(fd);
+    if (paths_route(paths, &plain, index, NULL, &route) == 0)
+        network_name(paths, interface, plain.address.ss_family, &route, ret_network);
 }

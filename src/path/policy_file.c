@@ -15,6 +15,7 @@
 #include "path/policy_rules.h"
 
 #define SYSTEM_FILE "/etc/hawser/policy.conf"
+#define LOOK_AGAIN 1000000 /* microseconds for which files are taken to be as they were */
 
 /* One file as it was when it was read. */
 struct source {
@@ -31,6 +32,8 @@ struct policies {
     struct policy policy; /* first: what is given out */
     hawser_context *context;
     struct source system, user;
+    bool looked;
+    int64_t looked_at;
 };
 
 static int __attribute__((format(printf, 4, 5))) wrong(char *reason, size_t size, int code, const char *format, ...)
@@ -185,8 +188,12 @@ int policy_of(hawser_context *context, const struct policy **ret_policy)
 
     if (!policies && (r = make(context, &policies)) < 0)
         return r;
-    refresh(policies, &policies->system, &policies->policy.system);
-    refresh(policies, &policies->user, &policies->policy.user);
+    if (!policies->looked || loop_now(context) - policies->looked_at >= LOOK_AGAIN) {
+        refresh(policies, &policies->system, &policies->policy.system);
+        refresh(policies, &policies->user, &policies->policy.user);
+        policies->looked = true;
+        policies->looked_at = loop_now(context);
+    }
     *ret_policy = &policies->policy;
     return 0;
 }

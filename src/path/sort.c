@@ -6,9 +6,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "layer/netlink.h"
 #include "path/internal.h"
 
 struct destination {
@@ -65,19 +63,24 @@ static unsigned common_of(const struct destination *destination, const struct in
     return held && bits > held->prefix ? held->prefix : bits;
 }
 
-static bool ask(struct paths *paths, int fd, const struct layer_address *address, struct route *ret_route)
+static bool is_running(const struct interface *interface)
+{
+    return interface && (interface->flags & IFF_RUNNING);
+}
+
+static bool ask(struct paths *paths, bool asks, const struct layer_address *address, struct route *ret_route)
 {
     const struct sockaddr_in6 *six = (const void *)&address->address;
     unsigned index = address->address.ss_family == AF_INET6 ? six->sin6_scope_id : 0;
 
     memset(ret_route, 0, sizeof *ret_route);
-    if (fd >= 0)
-        return route_ask(fd, address, index, NULL, ret_route) == 0 && ret_route->source.size > 0 &&
-               paths_running(paths, ret_route->index);
+    if (asks)
+        return paths_route(paths, address, index, NULL, ret_route) == 0 && ret_route->source.size > 0 &&
+               is_running(interfaces_by_index(paths->interfaces, ret_route->index));
     return route_source(address, 0, SOURCE_ANY, &ret_route->source) == 0;
 }
 
-static void learn(struct paths *paths, int fd, const struct sort_table *table, const struct layer_address *given,
+static void learn(struct paths *paths, bool asks, const struct sort_table *table, const struct layer_address *given,
                   struct destination *destination)
 {
     const struct interface_address *held;
@@ -95,7 +98,7 @@ static void learn(struct paths *paths, int fd, const struct sort_table *table, c
     destination->scope = scope_of(table, destination->bytes);
     destination->label = sort_find(table->labels, table->label_count, destination->bytes);
     destination->precedence = sort_find(table->precedences, table->precedence_count, destination->bytes);
-    destination->reachable = ask(paths, fd, &address, &route);
+    destination->reachable = ask(paths, asks, &address, &route);
     if (!destination->reachable)
         return;
     widen(&route.source, destination->source);
@@ -148,24 +151,20 @@ void paths_sort(struct paths *paths, const struct layer_address *addresses, size
 {
     struct destination *list = calloc(count, sizeof *list);
     struct sort_table table;
-    size_t known;
-    int fd;
+    bool asks;
 
-    interfaces_refresh(paths->interfaces);
-    interfaces_list(paths->interfaces, &known);
-    fd = known > 0 ? netlink_open(0) : -1;
+    paths_refresh(paths);
+    asks = paths_ask(paths);
     sort_table_read("/etc/gai.conf", &table);
     for (unsigned i = 0; i < count; i++)
         ret_order[i] = i; /* as given, should memory run out */
     for (unsigned i = 0; list && i < count; i++) {
         list[i].place = i;
-        learn(paths, fd, &table, &addresses[i], &list[i]);
+        learn(paths, asks, &table, &addresses[i], &list[i]);
     }
     if (list && count > 1)
         qsort(list, count, sizeof *list, compare);
     for (unsigned i = 0; list && i < count; i++)
         ret_order[list[i].place] = i;
-    if (fd >= 0)
-        close(fd);
     free(list);
 }
