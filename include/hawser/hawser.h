@@ -258,7 +258,7 @@ HAWSER_API const char *hawser_association_endpoint(const hawser_association *ass
 
 /* Who the peer is, as far as known; strings live as long as the association. (S2.30) */
 typedef struct hawser_peer {
-    const char *name;     /* verified name, else the key name, else "" */
+    const char *name;     /* verified name, else the key name, else ""; of a bare one that came: its address */
     const char *key_name; /* "hk-..." or "" when the peer showed no key */
     hawser_verification verification;
     const uint8_t *public_key; /* SubjectPublicKeyInfo, DER */

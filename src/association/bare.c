@@ -386,7 +386,7 @@ void bare_lost(struct bare *bare, int code, const char *reason)
     out_fail_all(bare, code, reason);
     out_tell(bare);
     bare_stream_end(bare, true);
-    close_told(association, code, 0, code == -ECONNRESET, reason);
+    close_told(association, code, 0, code == -ECONNRESET || code == -HAWSER_ETRUNCATED, reason);
 }
 
 void bare_statistics(const struct bare *bare, hawser_statistics *ret_statistics)
