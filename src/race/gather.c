@@ -234,13 +234,13 @@ static void places_sort(struct establish *e)
         e->places[i]->preference = order[i];
 }
 
-/* What is remembered is looked at once there is a choice: a single candidate needs no disk. */
+/* What is remembered is looked at once there is a choice, or it is there already: a single candidate waits for no disk. */
 static void history_begin(struct establish *e)
 {
     const struct history_key key = {e->places[0]->choices[0].network, e->sources[0].service, NULL, NULL};
     struct history_record record;
 
-    if (e->history_read || !race_candidate_at(e->race, 1))
+    if (e->history_read || !(race_candidate_at(e->race, 1) || history_ready(e->history, key.service)))
         return;
     e->history_read = true;
     history_recall(e->history, &key, &record);
@@ -311,6 +311,23 @@ static void gather_complete(struct establish *e)
 }
 
 /* A question counts as answered once nobody waits for an answer of its kind. */
+/* All that was found so far failed lately, so that a better answer is worth the resolution delay. */
+static bool all_failed_lately(const struct establish *e)
+{
+    bool some = false;
+
+    for (const struct list *at = e->attempts.next; at != &e->attempts; at = at->next) {
+        const struct attempt *attempt = container_of(at, struct attempt, link);
+
+        if (!attempt->candidate || attempt->over)
+            continue;
+        if (penalty_of(attempt) == 0)
+            return false;
+        some = true;
+    }
+    return some;
+}
+
 static void answered_all(struct establish *e, struct source *source, unsigned questions)
 {
     unsigned still = 0;
@@ -318,8 +335,11 @@ static void answered_all(struct establish *e, struct source *source, unsigned qu
     source->waiting &= ~questions;
     for (unsigned i = 0; i < e->source_count; i++)
         still |= e->sources[i].waiting;
-    if (questions & ~still)
-        race_answered(e->race, questions & ~still, establish_now(e));
+    e->held |= questions;
+    if ((still && all_failed_lately(e)) || !(e->held & ~still))
+        return;
+    race_answered(e->race, e->held & ~still, establish_now(e));
+    e->held &= still;
 }
 
 static void source_answered(void *user, const struct resolve_answer *answer)

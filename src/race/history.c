@@ -353,6 +353,11 @@ void history_prepare(struct history *history, const char *service)
         visit_begin(history, service);
 }
 
+bool history_ready(struct history *history, const char *service)
+{
+    return service_is_loaded(history, service);
+}
+
 static void load(struct history *history, const char *service)
 {
     if (service_is_loaded(history, service))

@@ -17,6 +17,7 @@ int history_of(hawser_context *context, struct history **ret_history);
 /* Begins to read what is known of a service, on the worker, so that it is there when it is asked for; nothing when it was
  * read already. */
 void history_prepare(struct history *history, const char *service);
+bool history_ready(struct history *history, const char *service); /* asking about it would wait for nothing */
 
 /* What one attempt was. Strings are copied; with one that is longer than HISTORY_TEXT nothing is noted. */
 enum { HISTORY_TEXT = 320 };

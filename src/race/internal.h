@@ -111,6 +111,7 @@ struct establish {
     struct loop_timer timer;
     struct loop_deferred work;
     int64_t began, ended;
+    unsigned held; /* questions that were answered, and the race was not told */
     bool begun, complete, decided, timed_out, told, prefer_v4, ranked_by_policy, history_read;
     struct attempt *winner;
     struct layer *told_top; /* the winner's, while done() runs */
@@ -145,7 +146,7 @@ int attempt_start(struct attempt *attempt);                     /* race_handler.
 void attempt_stop(struct attempt *attempt, enum race_stop why); /* race_handler.stop */
 void attempt_fail(struct attempt *attempt, const char *layer, int code, const char *reason);
 void attempt_free(struct attempt *attempt);
-void attempt_note(struct attempt *attempt);                               /* in the history */
+void attempt_note(struct attempt *attempt); /* in the history */
 void attempt_note_silent(struct attempt *attempt, const struct attempt *winner);
 void attempt_note_path(struct attempt *attempt, const struct layer *top); /* for the report */
 bool attempt_ran(const struct attempt *attempt);
