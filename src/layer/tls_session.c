@@ -13,7 +13,6 @@
 
 #define TICKET_LIFE 86400 /* seconds */
 #define UNSAID_LIFE 3600  /* of a ticket whose server does not say */
-#define LABEL_SIZE 512
 
 static unsigned count_alpn(const struct tls_config *config)
 {
@@ -166,7 +165,7 @@ static void save_ticket(struct tls_layer *tls, const gnutls_datum_t *session, ui
 {
     const struct tls_config *config = tls->config;
     size_t early = gnutls_record_get_max_early_data_size(tls->session);
-    char label[LABEL_SIZE];
+    char label[TICKET_LABEL_SIZE];
     struct layer_peer below;
     struct ticket ticket = {
         .session = session->data,
@@ -248,7 +247,7 @@ static void use_ticket(struct tls_layer *tls)
     const struct tls_config *config = tls->config;
     struct tls_opening *opening = tls->opening;
     struct ticket *ticket = &opening->ticket;
-    char label[LABEL_SIZE];
+    char label[TICKET_LABEL_SIZE];
 
     if (ticket_label(config, label, sizeof label) < 0 || ticket_take(tls->layer.context, label, ticket) < 0)
         return;

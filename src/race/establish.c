@@ -202,6 +202,26 @@ static int make_text(struct establish *e)
     return 0;
 }
 
+/* Reading the system's anchors takes long: it goes beside the look-up of names, unless a ticket makes it needless. */
+static void prepare_trust(const struct establish *e)
+{
+    const struct tls_config *first = NULL;
+    bool secure = false;
+
+    for (unsigned i = 0; i < e->plan_count; i++)
+        secure |= e->plans[i].code == 0 && strncmp(e->plans[i].stack, "tls/", 4) == 0;
+    for (unsigned i = 0; i < e->endpoint_count && secure; i++) {
+        const struct tls_config *configs[] = {e->sources[i].given.session_tls, e->sources[i].given.bare_tls};
+        for (size_t j = 0; j < 2; j++) {
+            if (configs[j] && ticket_there(e->context, configs[j]))
+                return;
+            first = first ? first : configs[j];
+        }
+    }
+    if (first)
+        trust_prepare(first->trust);
+}
+
 static int establish_fill(struct establish *e, const struct establish_config *config, char *reason, size_t size)
 {
     int r;
@@ -211,6 +231,7 @@ static int establish_fill(struct establish *e, const struct establish_config *co
     e->endpoint_count = e->source_count = (unsigned)config->endpoint_count;
     for (unsigned i = 0; i < e->endpoint_count; i++) {
         e->sources[i].given = config->endpoints[i];
+        endpoint_host(&config->endpoints[i].endpoint, e->sources[i].host, sizeof e->sources[i].host);
         (void)endpoint_service(&config->endpoints[i].endpoint, e->sources[i].service, sizeof e->sources[i].service);
     }
     e->config.endpoints = NULL;
@@ -231,7 +252,10 @@ static int establish_fill(struct establish *e, const struct establish_config *co
     r = plans_make(e, reason, size);
     e->prefer_v4 =
         policy_on_family(e->policy, "ipv4") == HAWSER_PREFER || policy_on_family(e->policy, "ipv6") == HAWSER_AVOID;
-    return r < 0 ? r : make_parts(e);
+    if (r < 0)
+        return r;
+    prepare_trust(e);
+    return make_parts(e);
 }
 
 int establish_new(hawser_context *context, const struct establish_config *config, char *reason, size_t reason_size,

@@ -89,7 +89,9 @@ int ticket_take(hawser_context *context, const char *label, struct ticket *ret_t
 /* What the tickets of config are filed under: the service, who we were to it, and by which anchors it was verified. The server has the key that we showed
  * in its ticket, so that a ticket of another identity, or of one that is not to be shown now, would tell on us.
  * -ENOENT: none are kept. */
+#define TICKET_LABEL_SIZE 512
 int ticket_label(const struct tls_config *config, char *ret_label, size_t size);
+bool ticket_there(hawser_context *context, const struct tls_config *config); /* ticket_take() would find one */
 void ticket_clear(struct ticket *ticket);
 /* Whether config would believe the server that a ticket is for: only then may early data go to it, which leaves before
  * the server is heard. */

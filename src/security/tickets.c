@@ -254,6 +254,24 @@ int ticket_save(hawser_context *context, const char *service, const struct ticke
     return r;
 }
 
+bool ticket_there(hawser_context *context, const struct tls_config *config)
+{
+    struct security *security = security_of(context);
+    char label[TICKET_LABEL_SIZE], name[FILE_NAME_SIZE];
+    bool there;
+    int directory;
+
+    if (!security || ticket_label(config, label, sizeof label) < 0)
+        return false;
+    if (find(&security->tickets, label))
+        return true;
+    if (file_name(label, name) < 0 || open_directory(context, &directory) < 0)
+        return false;
+    there = faccessat(directory, name, F_OK, 0) == 0;
+    close(directory);
+    return there;
+}
+
 int ticket_take(hawser_context *context, const char *service, struct ticket *ret_ticket)
 {
     struct security *security = security_of(context);
