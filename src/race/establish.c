@@ -231,7 +231,6 @@ static int establish_fill(struct establish *e, const struct establish_config *co
     e->endpoint_count = e->source_count = (unsigned)config->endpoint_count;
     for (unsigned i = 0; i < e->endpoint_count; i++) {
         e->sources[i].given = config->endpoints[i];
-        endpoint_host(&config->endpoints[i].endpoint, e->sources[i].host, sizeof e->sources[i].host);
         (void)endpoint_service(&config->endpoints[i].endpoint, e->sources[i].service, sizeof e->sources[i].service);
     }
     e->config.endpoints = NULL;
