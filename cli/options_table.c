@@ -45,6 +45,10 @@ const struct command commands[] = {
      "when it is whole. At most 5 redirects are followed, none from https to http. A status of 400 or more is exit\n"
      "status 1.",
      command_fetch},
+    {"paths", PATHS, 0, 1, "[ENDPOINT]", "show the ways out of this host, without sending a packet",
+     "Best first: interface, type, addresses, cost, MTU, what is remembered of each, and why one is not usable.\n"
+     "A host name is looked up in /etc/hosts alone. Without ENDPOINT: the ways to anywhere.",
+     command_paths},
     {"resolve", RESOLVE, 1, 1, "NAME", "show what a name leads to, as the answers come",
      "NAME is a host, HOST:PORT, or a service instance such as \"My Server._http._tcp.local\". The questions are "
      "those\n"

@@ -2,6 +2,7 @@
 /* hawser paths: the ways out of this host, without sending a packet. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <hawser/path.h>
 
@@ -75,23 +76,24 @@ static void remembered(const hawser_path_info *p, char *text, size_t size)
 
 static void words_of(const hawser_path_info *p, char *text, size_t size)
 {
-    snprintf(text, size, "%s%s%s%s%s%s", p->usable ? "" : "not usable: ", p->reason,
-             p->usable && *p->reason ? "; " : "", p->usable && p->preferred ? "what the system takes" : "",
-             p->temporary ? "; temporary address" : "", p->metered ? "; metered" : "");
+    snprintf(text, size, "%s%s%s%s%s", p->usable ? "" : "not usable: ", p->reason,
+             p->usable && p->preferred ? (*p->reason ? "; what the system would take" : "what the system would take")
+                                       : "",
+             p->temporary ? "; a temporary address" : "", p->metered ? "; metered" : "");
 }
 
 static void print_paths(const hawser_path_info *paths, size_t count)
 {
-    static const char *const heads[] = {"interface", "type", "from", "gateway", "cost", "MTU", "quality", "RTT", ""};
-    struct table *table = table_new(9, heads);
+    static const char *const heads[] = {"interface", "type", "from", "gateway", "cost", "MTU", "quality", "RTT"};
+    struct table *table = table_new(8, heads);
     struct page page;
 
     page_begin(&page, stdout);
     for (size_t i = 0; table && i < count; i++) {
         const hawser_path_info *p = &paths[i];
         char cost[16], mtu[16], quality[16] = "-", rtt[96], words[512];
-        const char *cells[] = {p->interface, p->type, *p->local ? p->local : p->family, p->gateway, cost, mtu, quality,
-                               rtt,          words};
+        const char *cells[] = {p->interface, p->type, *p->local ? p->local : p->family, p->gateway, cost, mtu,
+                               quality,      rtt};
 
         snprintf(cost, sizeof(cost), "%d", p->cost);
         snprintf(mtu, sizeof(mtu), "%u", p->mtu);
@@ -100,6 +102,8 @@ static void print_paths(const hawser_path_info *paths, size_t count)
         remembered(p, rtt, sizeof(rtt));
         words_of(p, words, sizeof(words));
         table_add(table, cells);
+        if (*words)
+            table_note(table, words + (strncmp(words, "; ", 2) == 0 ? 2 : 0));
     }
     if (table)
         table_print(table, &page);

@@ -121,6 +121,7 @@ struct table {
     unsigned columns;
     size_t rows, room;
     char **cells; /* the heads are row 0 */
+    char **notes; /* of each row, or NULL */
     bool failed;
 };
 
@@ -139,13 +140,17 @@ void table_add(struct table *table, const char *const *cells)
 {
     if (table->rows == table->room) {
         size_t room = table->room * 2 + 16;
-        char **grown = realloc(table->cells, room * table->columns * sizeof(*grown));
+        char **grown = realloc(table->cells, room * table->columns * sizeof(*grown)), **notes = NULL;
 
-        if (!grown) {
+        if (grown) {
+            table->cells = grown;
+            notes = realloc(table->notes, room * sizeof(*notes));
+        }
+        if (!notes) {
             table->failed = true;
             return;
         }
-        table->cells = grown;
+        table->notes = notes;
         table->room = room;
     }
     for (unsigned i = 0; i < table->columns; i++) {
@@ -154,7 +159,15 @@ void table_add(struct table *table, const char *const *cells)
         table->failed = table->failed || !copy;
         table->cells[table->rows * table->columns + i] = copy;
     }
-    table->rows++;
+    table->notes[table->rows++] = NULL;
+}
+
+void table_note(struct table *table, const char *text)
+{
+    if (table->failed)
+        return;
+    table->notes[table->rows - 1] = strdup(text);
+    table->failed = !table->notes[table->rows - 1];
 }
 
 static int width_of(const struct table *table, unsigned column)
@@ -198,6 +211,10 @@ void table_print(struct table *table, struct page *page)
             page_wrapped(page, colour, before_last, before_last, cells[last - 1]);
         else
             page_wrapped(page, colour, 0, 0, cells[last - 1]);
+        if (table->notes[row]) {
+            fputs("    ", page->file);
+            page_wrapped(page, COLOUR_FAINT, 4, 4, table->notes[row]);
+        }
     }
     free(widths);
 }
@@ -208,7 +225,10 @@ void table_free(struct table *table)
         return;
     for (size_t i = 0; i < table->rows * table->columns; i++)
         free(table->cells[i]);
+    for (size_t i = 0; i < table->rows; i++)
+        free(table->notes[i]);
     free(table->cells);
+    free(table->notes);
     free(table);
 }
 

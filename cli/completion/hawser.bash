@@ -11,6 +11,7 @@ _hawser_options()
     ping) echo '--identity --trust --trust-file --min-verification --certificate --certificate-key --stack --require --prefer --avoid --prohibit --property --interface --proxy --local --also --policy-file --trust-anchors --policy --timeout --niceness --lifetime --replayable --count --interval --size --json --verbose --help' ;;
     probe) echo '--identity --trust --trust-file --min-verification --certificate --certificate-key --stack --require --prefer --avoid --prohibit --property --interface --proxy --local --also --alpn --bare --tls --policy-file --trust-anchors --policy --timeout --svg --json --verbose --help' ;;
     fetch) echo '--identity --trust --trust-file --min-verification --certificate --certificate-key --stack --require --prefer --avoid --prohibit --property --interface --proxy --local --policy-file --trust-anchors --policy --timeout --output --head --fail --connect-to --json --verbose --help' ;;
+    paths) echo '--require --prefer --avoid --prohibit --property --interface --policy-file --watch --json --verbose --help' ;;
     resolve) echo '--trust-anchors --timeout --type --json --verbose --help' ;;
     properties) echo '--json --help' ;;
     policy) echo '--json --help' ;;
@@ -55,7 +56,7 @@ _hawser()
 
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W 'identity listen send connect ping probe fetch resolve properties policy forget stats bench help --help --version' -- "$word"))
+        COMPREPLY=($(compgen -W 'identity listen send connect ping probe fetch paths resolve properties policy forget stats bench help --help --version' -- "$word"))
         return
     fi
     _hawser_value "$before" "$word" && return
@@ -63,7 +64,7 @@ _hawser()
     -*) COMPREPLY=($(compgen -W "$(_hawser_options "$command")" -- "$word")) ;;
     *)
         case $command in
-        help) COMPREPLY=($(compgen -W 'identity listen send connect ping probe fetch resolve properties policy forget stats bench' -- "$word")) ;;
+        help) COMPREPLY=($(compgen -W 'identity listen send connect ping probe fetch paths resolve properties policy forget stats bench' -- "$word")) ;;
         identity) COMPREPLY=($(compgen -d -- "$word")) ;;
         send) COMPREPLY=($(compgen -f -- "$word")) ;;
         properties) COMPREPLY=($(compgen -W "$(_hawser_properties)" -- "$word")) ;;

@@ -108,6 +108,39 @@ class Web(Server):
             connection.sendall(answer)
 
 
+class Proxy(Server):
+    """An HTTP CONNECT proxy; what it was asked for is kept. refuse: the status line with which it refuses all."""
+
+    def __init__(self, refuse=None):
+        self.refuse, self.requests = refuse, []
+        super().__init__(self._tunnel)
+
+    def _tunnel(self, connection):
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += connection.recv(1)
+        self.requests.append(request)
+        if self.refuse:
+            connection.sendall(self.refuse + b"\r\nContent-Length: 0\r\n\r\n")
+            return
+        host, port = request.split(b" ")[1].decode().rsplit(":", 1)
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE) as there:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=self._copy, args=(there, connection))
+            back.start()
+            self._copy(connection, there)
+            back.join()
+
+    @staticmethod
+    def _copy(one, other):
+        try:
+            while piece := one.recv(65536):
+                other.sendall(piece)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
 def ok(body, *headers):
     lines = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body

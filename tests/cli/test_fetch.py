@@ -8,7 +8,7 @@ import subprocess
 import threading
 import unittest
 
-from foreign import Certificates, Server, Web, ok
+from foreign import Certificates, Proxy, Server, Web, ok
 from harness import HAWSER, Case, named, only
 
 
@@ -221,6 +221,66 @@ class Redirects(FetchCase):
     def test_an_answer_without_location_is_an_answer(self):
         server = self.web({"/": b"HTTP/1.1 304 Not Modified\r\n\r\n"})
         self.assertEqual(self.run_tool("fetch", server.url)[:2], (0, b""))
+
+
+class Proxies(FetchCase):
+    def setUp(self):
+        super().setUp()
+        self.server = self.web({"/": ok(b"through")})
+
+    def proxy(self, **more):
+        proxy = Proxy(**more)
+        self.addCleanup(proxy.close)
+        return proxy
+
+    def fetch(self, *arguments):
+        code, events, text = self.run_json("fetch", "--output", self.path("f"), *arguments, self.server.url)
+        return code, events, text
+
+    def test_demanded(self):
+        proxy = self.proxy()
+        code, events, text = self.fetch("--proxy", f"http://{proxy.endpoint}")
+        self.assertEqual((code, self.read("f")), (0, b"through"), text)
+        self.assertEqual(only(events, "established")["stack"], "http-connect/tcp")
+        self.assertTrue(proxy.requests[0].startswith(f"CONNECT {self.server.endpoint} HTTP/1.1\r\n".encode()))
+
+    def test_with_a_password(self):
+        proxy = self.proxy()
+        code, _, text = self.fetch("--proxy", f"http://user:secret@{proxy.endpoint}")
+        self.assertEqual(code, 0, text)
+        self.assertIn(b"Basic dXNlcjpzZWNyZXQ=", proxy.requests[0])
+        self.assertNotIn("secret", text)
+
+    def test_that_refuses(self):
+        proxy = self.proxy(refuse=b"HTTP/1.1 403 Not For You")
+        code, events, text = self.fetch("--proxy", f"http://{proxy.endpoint}")
+        self.assertEqual(code, 3)
+        self.assert_one_sentence(text, "403")
+        self.assertEqual((only(events, "closed")["attempts"][0]["layer"], self.server.connections), ("http-connect", 0))
+
+    def test_preferred_and_refusing_the_direct_way_is_taken(self):
+        proxy = self.proxy(refuse=b"HTTP/1.1 502 Bad Gateway")
+        code, events, text = self.fetch("--prefer", f"proxy=http://{proxy.endpoint}")
+        self.assertEqual((code, self.read("f")), (0, b"through"), text)
+        self.assertEqual(only(events, "established")["stack"], "tcp")
+        self.assertEqual([(attempt["stack"], attempt["outcome"]) for attempt in only(events, "established")["attempts"]],
+                         [("http-connect/tcp", "failed"), ("tcp", "won")])
+
+    def test_of_the_policy(self):
+        """The same command line, another tree."""
+        proxy = self.proxy()
+        policy = self.write("policy", f"proxy http://{proxy.endpoint} require\n".encode())
+        code, events, text = self.fetch("--policy-file", policy)
+        self.assertEqual((code, only(events, "established")["stack"]), (0, "http-connect/tcp"), text)
+        code, events, text = self.fetch()
+        self.assertEqual((code, only(events, "established")["stack"], len(proxy.requests)), (0, "tcp", 1), text)
+
+    def test_nobody_there(self):
+        proxy = self.proxy()
+        proxy.close()
+        code, _, text = self.fetch("--proxy", f"http://{proxy.endpoint}")
+        self.assertEqual((code, self.server.connections), (3, 0))
+        self.assert_one_sentence(text, "refused")
 
 
 class Wrong(FetchCase):

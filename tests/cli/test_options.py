@@ -10,7 +10,7 @@ import unittest
 
 from harness import HAWSER, SOURCE, Case
 
-COMMANDS = ["identity", "listen", "send", "connect", "ping", "probe", "fetch", "resolve", "properties", "policy",
+COMMANDS = ["identity", "listen", "send", "connect", "ping", "probe", "fetch", "paths", "resolve", "properties", "policy",
             "forget", "stats", "bench"]
 
 

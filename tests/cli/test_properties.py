@@ -67,6 +67,7 @@ class Wants(Case):
                 self.assert_refused([command, option, "frobnication", *operands], option, "frobnication")
             self.assert_refused([command, "--property", "frobnication=1", *operands], "--property", "frobnication")
             self.assert_refused([command, "--proxy", "ftp://a:1", *operands], "--proxy", "ftp://a:1")
+        self.assert_refused(["paths", "--require", "frobnication"], "--require", "frobnication")
 
     def test_each_kind_of_wrong_word(self):
         for arguments, word in (
