@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static void put(struct json *json, const char *text, size_t size)
 {
     if (json->failed)
@@ -27,31 +29,6 @@ static void put(struct json *json, const char *text, size_t size)
 static void put_text(struct json *json, const char *text)
 {
     put(json, text, strlen(text));
-}
-
-/* The length of the UTF-8 sequence at data, or 0: no overlong form, no surrogate, nothing above U+10FFFF (RFC 3629). */
-static size_t utf8_length(const unsigned char *data, size_t size)
-{
-    static const struct {
-        unsigned char first_from, first_to, second_from, second_to;
-        size_t length;
-    } forms[] = {
-        {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-        {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-        if (data[0] < forms[i].first_from || data[0] > forms[i].first_to)
-            continue;
-        if (size < forms[i].length || data[1] < forms[i].second_from || data[1] > forms[i].second_to)
-            return 0;
-        for (size_t k = 2; k < forms[i].length; k++)
-            if ((data[k] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
 }
 
 static size_t put_character(struct json *json, const unsigned char *data, size_t size)
@@ -80,7 +57,7 @@ static size_t put_character(struct json *json, const unsigned char *data, size_t
         put_text(json, escape);
         return 1;
     }
-    length = data[0] < 0x80 ? 1 : utf8_length(data, size);
+    length = text_utf8_length(data, size);
     if (length == 0) {
         snprintf(escape, sizeof(escape), "\\udc%02x", data[0]);
         put_text(json, escape);

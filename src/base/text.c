@@ -86,8 +86,7 @@ void text_printf(struct text *text, const char *format, ...)
     va_end(arguments);
 }
 
-/* The length of the well-formed UTF-8 sequence at the start (Unicode table 3-7), 0 when there is none. */
-static size_t utf8_length(const unsigned char *at, size_t size)
+size_t text_utf8_length(const unsigned char *at, size_t size)
 {
     unsigned char low = 0x80, high = 0xbf;
     size_t length;
@@ -135,7 +134,7 @@ void text_add_json_bytes(struct text *text, const char *bytes, size_t size)
 {
     text_add(text, "\"");
     for (size_t at = 0; at < size;) {
-        size_t length = utf8_length((const unsigned char *)bytes + at, size - at);
+        size_t length = text_utf8_length((const unsigned char *)bytes + at, size - at);
         if (length)
             add_json_character(text, bytes + at, length);
         else

@@ -30,6 +30,9 @@ void text_vprintf(struct text *text, const char *format, va_list arguments) __at
 void text_add_json(struct text *text, const char *string);
 void text_add_json_bytes(struct text *text, const char *bytes, size_t size);
 
+/* The length of the well-formed UTF-8 sequence at the start (Unicode table 3-7), 0 when there is none; size is not 0. */
+size_t text_utf8_length(const unsigned char *at, size_t size);
+
 const char *text_string(const struct text *text); /* never NULL; until the next change */
 bool text_failed(const struct text *text);
 /* The string, for the caller to free(); NULL when memory ran out. The text is empty afterwards. */

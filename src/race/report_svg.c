@@ -10,26 +10,30 @@
 
 /* Pixels. Labels stand left of the axis; what became of a row stands under its bar. */
 enum {
-    WIDTH = 920,
-    LABELS = 290,
-    RIGHT = 24,
-    AXIS = WIDTH - LABELS - RIGHT,
-    TOP = 84,
-    ROW = 38,
-    BAR = 13,
-    CHARACTER = 6, /* of small text, about */
-    BIG_CHARACTER = 7,
-    TICKS = 8,
+    WIDTH = 900,
+    MARGIN = 16,
+    LABELS = 280, /* where the axis begins */
+    AXIS = WIDTH - LABELS - MARGIN,
+    TOP = 92,
+    ROW = 42,
+    ROW_SHORT = 24, /* of one that never ran */
+    LINE = 14,      /* between the lines of a long reason */
+    BAR = 12,
+    SMALL = 6, /* a character of small text takes about that much */
+    BIG = 7,
+    LINES = 3, /* of words at most */
+    TICKS = 7,
+    WORDS = 640,
 };
 
 static const char style[] =
     "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;font-size:12px;fill:#1c2733}"
-    ".back{fill:#fbfcfd}.title{font-size:17px;font-weight:600}.small{font-size:11px;fill:#5b6b7b}"
-    ".grid{stroke:#dfe5ea;stroke-width:1}.lookup{fill:#7d6bb5}.won{fill:#1f8a55}.lost{fill:#9fb0bf}.failed{fill:#"
-    "c8503f}"
-    ".reached{fill:#1c2733;opacity:.55}.done{stroke:#1f8a55;stroke-width:1;stroke-dasharray:3 3}"
-    "@media(prefers-color-scheme:dark){text{fill:#e3e9ee}.back{fill:#12181f}.small{fill:#93a3b1}.grid{stroke:#2a3540}"
-    ".lost{fill:#566675}.reached{fill:#fff}}";
+    ".back{fill:#fbfcfd}.title{font-size:17px;font-weight:600}.small{font-size:11px;fill:#566573}"
+    ".bold{font-weight:600}.grid{stroke:#dfe5ea}.winner{fill:#1f8a55;opacity:.1}"
+    ".lookup{fill:#7d6bb5}.won{fill:#1f8a55}.lost{fill:#a3b2bf}.failed{fill:#c8503f}"
+    ".reached{fill:#fff;stroke:#1c2733}.done{stroke:#1f8a55;stroke-dasharray:3 3}"
+    "@media(prefers-color-scheme:dark){text{fill:#e3e9ee}.back{fill:#12181f}.small{fill:#9aaab8}.grid{stroke:#2a3540}"
+    ".winner{opacity:.22}.won{fill:#2fa86c}.lost{fill:#5a6b7a}.lookup{fill:#9484cf}.failed{fill:#d9685a}}";
 
 struct drawing {
     struct text *text;
@@ -37,39 +41,95 @@ struct drawing {
     int y;
 };
 
-/* XML text; what may not stand in it becomes a question mark. */
-static void put_escaped(struct text *text, const char *string, size_t most)
+/* ------------------------------------------------------------------------------------------------------------- text */
+
+/* How long the character there is; 0 for what is no UTF-8, or may not stand in XML, or would turn the text round. */
+static size_t character(const char *string, size_t size)
 {
-    size_t length = strlen(string), shown = length > most && most > 1 ? most - 1 : length;
+    const unsigned char *at = (const unsigned char *)string;
+    size_t length = text_utf8_length(at, size);
+    uint32_t last = length == 3 ? (uint32_t)(at[0] << 16 | at[1] << 8 | at[2]) : 0;
 
-    while (shown > 0 && shown < length && ((unsigned char)string[shown] & 0xc0) == 0x80)
-        shown--;
-    for (size_t i = 0; i < shown; i++) {
-        unsigned char c = (unsigned char)string[i];
-
-        if (c == '<')
-            text_add(text, "&lt;");
-        else if (c == '>')
-            text_add(text, "&gt;");
-        else if (c == '&')
-            text_add(text, "&amp;");
-        else if (c == '"')
-            text_add(text, "&quot;");
-        else if (c < 0x20 || c >= 0x7f) /* names are ASCII; whoever sends others is not trusted to send UTF-8 */
-            text_add(text, "?");
-        else
-            text_add_bytes(text, (const char *)&c, 1);
-    }
-    if (shown < length)
-        text_add(text, "…");
+    if (length == 1)
+        return at[0] >= 0x20 && at[0] != 0x7f;
+    if (length == 2 && at[0] == 0xc2 && at[1] < 0xa0) /* the other control characters */
+        return 0;
+    if ((last >= 0xe280aa && last <= 0xe280ae) || (last >= 0xe281a6 && last <= 0xe281a9) || last >= 0xefbfbe)
+        return 0;
+    return length;
 }
 
-static void put_label(struct drawing *d, const char *class, int x, int y, const char *anchor, const char *string,
+static size_t step(const char *string, size_t size)
+{
+    size_t length = character(string, size);
+
+    return length ? length : 1;
+}
+
+static void put_escaped(struct text *text, const char *string, size_t size)
+{
+    for (size_t at = 0, length; at < size; at += length) {
+        size_t good = character(string + at, size - at);
+
+        length = good ? good : 1;
+        if (!good)
+            text_add(text, "\xef\xbf\xbd");
+        else if (string[at] == '<')
+            text_add(text, "&lt;");
+        else if (string[at] == '>')
+            text_add(text, "&gt;");
+        else if (string[at] == '&')
+            text_add(text, "&amp;");
+        else if (string[at] == '"')
+            text_add(text, "&quot;");
+        else
+            text_add_bytes(text, string + at, length);
+    }
+}
+
+/* The bytes of the first so many characters; all of it where there are not more. */
+static size_t cut(const char *string, size_t characters)
+{
+    size_t size = strlen(string), at = 0;
+
+    while (at < size && characters-- > 0)
+        at += step(string + at, size - at);
+    return at;
+}
+
+/* The same, but at a space where there is one in the second half. */
+static size_t cut_at_word(const char *string, size_t characters)
+{
+    size_t size = cut(string, characters), at = size;
+
+    if (!string[size])
+        return size;
+    while (at > size / 2 && string[at] != ' ')
+        at--;
+    return at > size / 2 ? at : size;
+}
+
+static size_t width(const char *string)
+{
+    size_t count = 0;
+
+    for (size_t at = 0, size = strlen(string); at < size; at += step(string + at, size - at))
+        count++;
+    return count;
+}
+
+static void put_text(struct drawing *d, const char *class, double x, int y, const char *anchor, const char *string,
+                     size_t size)
+{
+    text_printf(d->text, "<text class=\"%s\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">", class, x, y, anchor);
+    put_escaped(d->text, string, size);
+    text_add(d->text, string[size] ? "\xe2\x80\xa6</text>\n" : "</text>\n");
+}
+
+static void put_label(struct drawing *d, const char *class, double x, int y, const char *anchor, const char *string,
                       size_t most)
 {
-    text_printf(d->text, "<text class=\"%s\" x=\"%d\" y=\"%d\" text-anchor=\"%s\">", class, x, y, anchor);
-    put_escaped(d->text, string, most);
-    text_add(d->text, "</text>\n");
+    put_text(d, class, x, y, anchor, string, width(string) > most ? cut(string, most - 1) : strlen(string));
 }
 
 static double x_of(const struct drawing *d, int64_t time)
@@ -82,9 +142,9 @@ static double x_of(const struct drawing *d, int64_t time)
 
 static void format_time(int64_t us, char *text, size_t size)
 {
-    if (us < 10000)
+    if (us < 10000 && us % 1000)
         snprintf(text, size, "%lld.%lld ms", (long long)(us / 1000), (long long)(us % 1000 / 100));
-    else if (us < 10000000)
+    else if (us < 10000000 || us % 1000000)
         snprintf(text, size, "%lld ms", (long long)(us / 1000));
     else
         snprintf(text, size, "%lld s", (long long)(us / 1000000));
@@ -92,78 +152,114 @@ static void format_time(int64_t us, char *text, size_t size)
 
 /* ------------------------------------------------------------------------------------------------------------- rows */
 
-static void put_row_label(struct drawing *d, const char *big, const char *small)
+/* From x on where there is room; else further left; else in lines from the axis on. Returns how many lines. */
+static int put_words(struct drawing *d, double x, int y, const char *words)
 {
-    put_label(d, "", 16, d->y + 11, "start", big, (LABELS - 30) / BIG_CHARACTER);
-    put_label(d, "small", 16, d->y + 27, "start", small, (LABELS - 30) / CHARACTER);
-}
+    size_t most = AXIS / SMALL;
+    double room = (double)(width(words) * SMALL);
+    int lines = 1;
 
-/* Under the bar, from where it begins; or to the end of the picture where there is too little room. */
-static void put_words(struct drawing *d, double from, const char *words)
-{
-    int width = (int)strlen(words) * CHARACTER, x = (int)from;
+    if (width(words) <= most) {
+        if (x + room > WIDTH - MARGIN)
+            x = WIDTH - MARGIN - room;
+        put_label(d, "small", x, y, "start", words, most);
+        return 1;
+    }
+    for (; lines < LINES && width(words) > most; lines++, y += LINE) {
+        size_t size = cut_at_word(words, most);
+        char line[WORDS];
 
-    if (x + width > WIDTH - RIGHT)
-        x = WIDTH - RIGHT - width > LABELS ? WIDTH - RIGHT - width : LABELS;
-    put_label(d, "small", x, d->y + 27, "start", words, AXIS / CHARACTER);
+        snprintf(line, sizeof line, "%.*s", (int)size, words);
+        put_text(d, "small", LABELS, y, "start", line, strlen(line));
+        words += size + (words[size] == ' ');
+    }
+    put_label(d, "small", LABELS, y, "start", words, most);
+    return lines;
 }
 
 static void put_bar(struct drawing *d, const char *class, int64_t from, int64_t to, const char *tip)
 {
     double x = x_of(d, from), end = x_of(d, to);
 
+    if (x > WIDTH - MARGIN - 2)
+        x = WIDTH - MARGIN - 2;
     text_printf(d->text, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"><title>", class,
                 x, d->y, end - x < 2 ? 2 : end - x, BAR);
-    put_escaped(d->text, tip, SIZE_MAX);
+    put_escaped(d->text, tip, strlen(tip));
     text_add(d->text, "</title></rect>\n");
 }
 
 static void put_lookup(struct drawing *d, const hawser_lookup *lookup)
 {
-    char label[300], words[400], took[32];
+    char label[300], words[WORDS], took[32];
 
     format_time(lookup->end_us - lookup->start_us, took, sizeof took);
     snprintf(label, sizeof label, "%s %s", lookup->question, lookup->name);
     snprintf(words, sizeof words, "%s%s%s%s%s", took, *lookup->result ? ": " : "", lookup->result,
              *lookup->dnssec ? ", " : "", lookup->dnssec);
-    put_row_label(d, label, "look-up");
+    put_label(d, "", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) / BIG);
+    put_label(d, "small", MARGIN, d->y + 26, "start", "look-up", 20);
     put_bar(d, lookup->code < 0 ? "failed" : "lookup", lookup->start_us, lookup->end_us, words);
-    put_words(d, x_of(d, lookup->start_us), words);
-    d->y += ROW;
+    d->y += ROW + LINE * (put_words(d, x_of(d, lookup->start_us), d->y + 26, words) - 1);
+}
+
+static void put_skipped(struct drawing *d, const hawser_attempt *attempt, const char *label)
+{
+    char words[WORDS];
+
+    snprintf(words, sizeof words, "%s, %s%s%s", hawser_attempt_outcome_name(attempt->outcome), attempt->stack,
+             *attempt->reason ? ": " : "", attempt->reason);
+    put_label(d, "small", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) / SMALL);
+    d->y += ROW_SHORT + LINE * (put_words(d, LABELS, d->y + 11, words) - 1);
 }
 
 static const char *class_of(hawser_attempt_outcome outcome)
 {
-    switch (outcome) {
-    case HAWSER_ATTEMPT_WON:
-        return "won";
-    case HAWSER_ATTEMPT_FAILED:
-        return "failed";
-    case HAWSER_ATTEMPT_LOST:
-    case HAWSER_ATTEMPT_SKIPPED:
-        break;
-    }
-    return "lost";
+    return outcome == HAWSER_ATTEMPT_WON ? "won" : outcome == HAWSER_ATTEMPT_FAILED ? "failed" : "lost";
+}
+
+/* "failed after 31 ms, tcp reached after 12 ms: the certificate has expired" */
+static void say_attempt(const hawser_attempt *attempt, char *words, size_t size)
+{
+    bool reached = *attempt->reached && attempt->reached_us >= attempt->start_us;
+    char took[32], reached_after[32] = "";
+
+    format_time(attempt->end_us - attempt->start_us, took, sizeof took);
+    if (reached)
+        format_time(attempt->reached_us - attempt->start_us, reached_after, sizeof reached_after);
+    snprintf(words, size, "%s after %s%s%s%s%s%s%s%s", hawser_attempt_outcome_name(attempt->outcome), took,
+             reached ? ", " : "", attempt->reached, reached ? " reached after " : "", reached_after,
+             attempt->early_data ? ", early data" : "", *attempt->reason ? ": " : "", attempt->reason);
+}
+
+static void put_reached(struct drawing *d, const hawser_attempt *attempt)
+{
+    if (*attempt->reached && attempt->reached_us > attempt->start_us && attempt->reached_us <= attempt->end_us)
+        text_printf(d->text, "<rect class=\"reached\" x=\"%.1f\" y=\"%d\" width=\"3\" height=\"%d\" rx=\"1\"/>\n",
+                    x_of(d, attempt->reached_us) - 3, d->y - 2, BAR + 4);
 }
 
 static void put_attempt(struct drawing *d, const hawser_attempt *attempt)
 {
-    char where[300], words[500], took[32];
-    bool skipped = attempt->outcome == HAWSER_ATTEMPT_SKIPPED;
+    const char *label = *attempt->path.remote ? attempt->path.remote : attempt->endpoint;
+    bool won = attempt->outcome == HAWSER_ATTEMPT_WON;
+    char where[300], words[WORDS];
 
+    if (attempt->outcome == HAWSER_ATTEMPT_SKIPPED) {
+        put_skipped(d, attempt, label);
+        return;
+    }
     snprintf(where, sizeof where, "%s%s%s%s", attempt->stack, *attempt->path.interface ? " over " : "",
              attempt->path.interface, attempt->bare ? ", bare" : "");
-    format_time(attempt->end_us - attempt->start_us, took, sizeof took);
-    snprintf(words, sizeof words, "%s%s%s%s%s", hawser_attempt_outcome_name(attempt->outcome), skipped ? "" : " after ",
-             skipped ? "" : took, *attempt->reason ? ": " : "", attempt->reason);
-    put_row_label(d, *attempt->path.remote ? attempt->path.remote : attempt->endpoint, where);
-    if (!skipped)
-        put_bar(d, class_of(attempt->outcome), attempt->start_us, attempt->end_us, words);
-    if (!skipped && attempt->reached_us > attempt->start_us && attempt->reached_us < attempt->end_us)
-        text_printf(d->text, "<rect class=\"reached\" x=\"%.1f\" y=\"%d\" width=\"2\" height=\"%d\"/>\n",
-                    x_of(d, attempt->reached_us), d->y, BAR);
-    put_words(d, skipped ? LABELS : x_of(d, attempt->start_us), words);
-    d->y += ROW;
+    say_attempt(attempt, words, sizeof words);
+    if (won)
+        text_printf(d->text, "<rect class=\"winner\" x=\"6\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"4\"/>\n",
+                    d->y - 7, WIDTH - 12, ROW - 2);
+    put_label(d, won ? "bold" : "", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) / BIG);
+    put_label(d, "small", MARGIN, d->y + 26, "start", where, (LABELS - 2 * MARGIN) / SMALL);
+    put_bar(d, class_of(attempt->outcome), attempt->start_us, attempt->end_us, words);
+    put_reached(d, attempt);
+    d->y += ROW + LINE * (put_words(d, x_of(d, attempt->start_us), d->y + 26, words) - 1);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- picture */
@@ -178,7 +274,7 @@ static int64_t tick_of(int64_t span)
     return tick;
 }
 
-static void put_axis(struct drawing *d, int bottom)
+static void put_axis(struct drawing *d, const hawser_report *report, int bottom)
 {
     int64_t tick = tick_of(d->span);
     char label[32];
@@ -186,70 +282,78 @@ static void put_axis(struct drawing *d, int bottom)
     for (int64_t at = 0; at <= d->span; at += tick) {
         double x = x_of(d, d->start + at);
 
-        text_printf(d->text, "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>\n", x, TOP - 8, x,
+        text_printf(d->text, "<line class=\"grid\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>\n", x, TOP - 14, x,
                     bottom);
         format_time(at, label, sizeof label);
-        put_label(d, "small", (int)x, TOP - 14, at == 0 ? "start" : "middle", label, SIZE_MAX);
+        put_label(d, "small", x, TOP - 20, x > WIDTH - 3 * MARGIN ? "end" : "middle", at ? label : "0", 20);
     }
+    if (report->code == 0)
+        text_printf(d->text, "<line class=\"done\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>\n",
+                    x_of(d, report->end_us), TOP - 14, x_of(d, report->end_us), bottom);
 }
 
-static void put_head(struct drawing *d, const hawser_report *report, int height)
+static void put_head(struct drawing *d, const hawser_report *report)
 {
-    char line[600], took[32];
+    char line[WORDS], took[32];
 
-    text_printf(d->text,
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
-                "role=\"img\"><style>%s</style>\n<rect class=\"back\" width=\"%d\" height=\"%d\"/>\n",
-                WIDTH, height, WIDTH, height, style, WIDTH, height);
-    put_label(d, "title", 16, 28, "start", report->endpoint, 90);
+    put_label(d, "title", MARGIN, 28, "start", report->endpoint, 85);
     format_time(report->end_us - report->start_us, took, sizeof took);
     if (report->code < 0)
         snprintf(line, sizeof line, "not reached after %s: %s", took, report->reason);
     else
-        snprintf(line, sizeof line, "%s in %s: %s, verification %s, %u round trip%s%s%s", report->stack, took,
+        snprintf(line, sizeof line, "%s in %s: %s, verification %s, %u round trip%s%s%s%s", report->stack, took,
                  *report->peer_name ? report->peer_name : "a peer without a name", report->verification,
                  report->round_trips, report->round_trips == 1 ? "" : "s", report->bare ? ", bare" : "",
-                 report->early_data_accepted ? ", early data" : "");
-    put_label(d, "small", 16, 48, "start", line, (WIDTH - 32) / CHARACTER);
+                 report->early_data_accepted ? ", early data" : "", report->resumed ? ", resumed" : "");
+    put_label(d, "small", MARGIN, 48, "start", line, (WIDTH - 2 * MARGIN) / SMALL);
 }
 
 static void put_legend(struct drawing *d, int y)
 {
     static const struct {
         const char *class, *name;
-    } marks[] = {{"lookup", "look-up"}, {"won", "won"}, {"lost", "lost"}, {"failed", "failed"}};
+    } marks[] = {{"lookup", "look-up"}, {"won", "won"}, {"lost", "given up"}, {"failed", "failed"}};
     int x = LABELS;
 
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++, x += 92) {
         text_printf(d->text, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"12\" height=\"12\" rx=\"2\"/>\n",
                     marks[i].class, x, y);
-        put_label(d, "small", x + 18, y + 10, "start", marks[i].name, SIZE_MAX);
-        x += 90;
+        put_label(d, "small", x + 18, y + 10, "start", marks[i].name, 20);
     }
-    text_printf(d->text, "<rect class=\"reached\" x=\"%d\" y=\"%d\" width=\"2\" height=\"12\"/>\n", x, y);
-    put_label(d, "small", x + 10, y + 10, "start", "the last layer that was reached", SIZE_MAX);
+    text_printf(d->text, "<rect class=\"reached\" x=\"%d\" y=\"%d\" width=\"3\" height=\"16\" rx=\"1\"/>\n", x, y - 2);
+    put_label(d, "small", x + 10, y + 10, "start", "the layer named was reached", 40);
+}
+
+static void put_rows(struct drawing *d, const hawser_report *report)
+{
+    d->y = TOP;
+    for (size_t i = 0; i < report->lookup_count; i++)
+        put_lookup(d, &report->lookups[i]);
+    for (size_t i = 0; i < report->attempt_count; i++)
+        put_attempt(d, &report->attempts[i]);
 }
 
 int hawser_report_svg(const hawser_report *report, char **ret_text)
 {
-    int rows = (int)(report->attempt_count + report->lookup_count), bottom = TOP + rows * ROW;
-    struct drawing d = {.start = report->start_us, .span = report->end_us - report->start_us, .y = TOP};
-    struct text text;
+    struct text rows, text;
+    struct drawing d = {.text = &rows, .start = report->start_us, .span = report->end_us - report->start_us};
 
     d.span = d.span < 1000 ? 1000 : d.span;
+    text_init(&rows);
     text_init(&text);
+    put_rows(&d, report); /* first, since it says how high the picture is */
     d.text = &text;
-    put_head(&d, report, bottom + 40);
-    put_axis(&d, bottom);
-    if (report->code == 0)
-        text_printf(&text, "<line class=\"done\" x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\"/>\n",
-                    x_of(&d, report->end_us), TOP - 8, x_of(&d, report->end_us), bottom);
-    for (size_t i = 0; i < report->lookup_count; i++)
-        put_lookup(&d, &report->lookups[i]);
-    for (size_t i = 0; i < report->attempt_count; i++)
-        put_attempt(&d, &report->attempts[i]);
-    put_legend(&d, bottom + 14);
+    text_printf(&text,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+                "role=\"img\"><style>%s</style>\n<rect class=\"back\" width=\"%d\" height=\"%d\"/>\n",
+                WIDTH, d.y + 34, WIDTH, d.y + 34, style, WIDTH, d.y + 34);
+    put_head(&d, report);
+    put_axis(&d, report, d.y - 4);
+    text_add_bytes(&text, text_string(&rows), rows.size);
+    put_legend(&d, d.y + 8);
     text_add(&text, "</svg>\n");
-    *ret_text = text_take(&text);
+    *ret_text = text_failed(&rows) ? NULL : text_take(&text);
+    text_free(&rows);
+    text_free(&text);
     return *ret_text ? 0 : -ENOMEM;
 }
