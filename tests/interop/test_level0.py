@@ -37,12 +37,12 @@ class Server:
             connection.sendall(REPLY)
 
 
-def plain(world, host, port, no_delay=False):
+def plain(world, host, port, no_delay=False, pieces=PIECES):
     """What a program with sockets does."""
     with socket.create_connection((host, port)) as client:
         if no_delay:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in PIECES:
+        for piece in pieces:
             client.send(piece)
         client.shutdown(socket.SHUT_WR)
         answer = b""
@@ -58,6 +58,15 @@ def bare(world, host, port):
     return answer
 
 
+def tool(world, host, port):
+    """The whole library, as a user has it."""
+    endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    done = subprocess.run([world.tool, "connect", "--bare", endpoint], input=PIECES[0], capture_output=True, check=False,
+                          env=world.environment, timeout=60)
+    check(done.returncode == 0, f"{done}")
+    return done.stdout
+
+
 def trace(client, world, host, **more):
     """The segments of one connection, as (from the client?, how it looks, payload)."""
     server = Server(host)
@@ -68,7 +77,7 @@ def trace(client, world, host, **more):
         while established(host, server.port):
             pass
     check(answer == REPLY, f"{answer!r}")
-    check(server.request == b"".join(PIECES), f"{server.request!r}")
+    check(server.request in (b"".join(PIECES), PIECES[0]), f"{server.request!r}")
     return [(packet.target == server.port, packet.look(), packet.payload)
             for packet in segments(capture.sent, server.port)]
 
@@ -83,9 +92,9 @@ def show(found):
     return "\n".join(f"{'>' if out else '<'} {look}" for out, look, _ in found)
 
 
-def compare(world, host):
+def compare(world, host, client=bare, **more):
     for _ in range(5):  # a pause of the machine's between two writes shows on the wire too
-        expected, found = trace(plain, world, host), trace(bare, world, host)
+        expected, found = trace(plain, world, host, **more), trace(client, world, host)
         if expected == found:
             break
     check(len(expected) > 6, f"only this was captured:\n{show(expected)}")
@@ -100,6 +109,11 @@ def test_ipv6(world):
     compare(world, "::1")
 
 
+def test_the_tool(world):
+    for host in ("127.0.0.1", "::1"):
+        compare(world, host, tool, pieces=PIECES[:1])
+
+
 def test_the_comparison_sees_one_option(world):
     """The test of the test: a plain socket with TCP_NODELAY looks otherwise."""
     expected, found = trace(plain, world, "127.0.0.1"), trace(plain, world, "127.0.0.1", no_delay=True)
@@ -111,4 +125,4 @@ if __name__ == "__main__":
     if not shutil.which("ss"):
         print("SKIP test_level0: ss is not installed")
         sys.exit(SKIPPED)
-    run(test_ipv4, test_ipv6, test_the_comparison_sees_one_option, make=Foreign)
+    run(test_ipv4, test_ipv6, test_the_tool, test_the_comparison_sees_one_option, make=Foreign)
