@@ -57,7 +57,7 @@ bool bare_sent_final(const struct bare *bare); /* our direction ends with what i
 bool bare_peer_ended(const struct bare *bare);
 uint64_t bare_receive_max(const struct bare *bare);
 uint64_t bare_stream_rate(const struct bare *bare); /* bits per second; 0: any */
-bool bare_idle(const struct bare *bare); /* nothing is queued, no stream is open */
+bool bare_idle(const struct bare *bare);            /* nothing is queued, no stream is open */
 void bare_close(struct bare *bare, uint64_t code, const char *reason);
 void bare_abort(struct bare *bare, int code, const char *reason); /* what is unsettled fails */
 void bare_lost(struct bare *bare, int code, const char *reason);  /* its strand is gone */
