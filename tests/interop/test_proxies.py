@@ -3,7 +3,7 @@
 """Through proxies as they are, tinyproxy and microsocks, with and without a user: to nginx by TLS and without; names are
 theirs to resolve; and what they refuse is said in words. (S4.18)"""
 
-from foreign import Authority, Foreign, check_page, check_refused, free_port, has_ipv6
+from foreign import BODY, Authority, Foreign, check_page, check_refused, free_port, has_ipv6
 from harness import check, need, run
 
 EPROXY = -20024
@@ -102,6 +102,19 @@ def test_microsocks_refuses(world):
     check_refused(*through(world, "socks5", proxy, 80, host="nowhere.invalid"), "socks5", EPROXY, "the proxy ")
 
 
+def test_the_tool(world):
+    """The same through the whole of the library: a proxy that is demanded carries it, by TLS and in the clear."""
+    authority = Authority(world)
+    secure, plain = world.nginx_tls(authority.leaf("leaf", "localhost")), world.nginx([""])
+    for proxy in (f"http://127.0.0.1:{tinyproxy(world)}", f"socks5://me:pass@127.0.0.1:{microsocks(world, '-u', 'me', '-P', 'pass')}"):
+        for url in (f"http://127.0.0.1:{plain}/", f"https://localhost:{secure}/"):
+            fetch = world.command(world.tool, "fetch", "--trust-file", authority.file, "--proxy", proxy, url)
+            check(fetch.wait() == 0 and fetch.output == BODY, f"{proxy} {url}\n{fetch.transcript()}")
+    fetch = world.command(world.tool, "fetch", "--proxy", f"socks5://127.0.0.1:{microsocks(world, '-u', 'me', '-P', 'pass')}",
+                          f"http://127.0.0.1:{plain}/")
+    check(fetch.wait() != 0 and "the proxy wants a user and a password" in fetch.error_text(), fetch.transcript())
+
+
 def test_other_servers_are_no_proxies(world):
     port = world.nginx([""])
     check_refused(*through(world, "socks5", port, 80), "socks5", EPROXY, "speaks no SOCKS5")
@@ -111,4 +124,4 @@ def test_other_servers_are_no_proxies(world):
 
 if __name__ == "__main__":
     run(test_tinyproxy, test_tinyproxy_with_a_user, test_tinyproxy_refuses, test_microsocks, test_microsocks_with_a_user,
-        test_microsocks_refuses, test_other_servers_are_no_proxies, make=Foreign)
+        test_microsocks_refuses, test_the_tool, test_other_servers_are_no_proxies, make=Foreign)
