@@ -277,8 +277,8 @@ static void test_json(void **state)
         "\"192.0.2.1:443\"},\"stack\":\"tls/tcp\",\"bare\":false,\"start_us\":284000,\"end_us\":331000,\"outcome\":"
         "\"failed\",\"layer\":\"tls\",\"code\":-71,\"reason\":\"the certificate expired on 2 "
         "March\",\"reached\":\"tcp\",\"reached_us\":302000,\"early_data\":false}",
-        "{\"name\":\"example.org\",\"question\":\"AAAA\",\"start_us\":0,\"end_us\":34000,\"code\":0,\"result\":"
-        "\"2001:db8::1, 2001:db8::2 (60 s)\",\"dnssec\":\"insecure\"}",
+        "{\"name\":\"example.org\",\"question\":\"AAAA\",\"start_us\":0,\"end_us\":34000,\"code\":0,",
+        ",\"result\":\"2001:db8::1, 2001:db8::2 (60 s)\",\"dnssec\":\"insecure\"}",
         "\"outcome\":\"won\"",
         "\"outcome\":\"lost\"",
         "\"outcome\":\"skipped\"",
