@@ -4,6 +4,7 @@
 
 #include "association/bare.h"
 #include "association/open.h"
+#include "endpoint/host.h"
 #include "association/properties.h"
 
 /* What is asked for, as it is being put together. */
@@ -109,34 +110,33 @@ static int trust_rule(const struct endpoint *endpoint, const char *given, char *
 }
 
 /* The name that a certificate has to show: of a service the domain that was asked, since an answer of DNS cannot say whom
- * to believe (RFC 6125 section 6.2.1). A service on this link has none. */
-static const char *server_name_of(const struct endpoint *endpoint)
+ * to believe (RFC 6125 section 6.2.1); a service on this link has none, and "" is told. */
+static void server_name_of(const struct endpoint *endpoint, char *name, size_t size)
 {
     static const char *const marks[] = {"_tcp.", "_udp."};
+    char host[HOST_SIZE];
+    const char *domain = host;
 
-    if (endpoint->kind == ENDPOINT_HOST)
-        return endpoint->host;
-    if (endpoint->kind != ENDPOINT_SERVICE)
-        return NULL;
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
-        const char *mark = strstr(endpoint->host, marks[i]);
+    endpoint_host(endpoint, host, sizeof host);
+    for (size_t i = 0; endpoint->kind == ENDPOINT_SERVICE && i < sizeof marks / sizeof *marks; i++) {
+        const char *mark = strstr(host, marks[i]);
 
-        if (mark && strcmp(mark + strlen(marks[i]), "local") != 0)
-            return mark + strlen(marks[i]);
+        if (mark)
+            domain = strcmp(mark + strlen(marks[i]), "local") == 0 ? "" : mark + strlen(marks[i]);
     }
-    return NULL;
+    (void)snprintf(name, size, "%s", domain);
 }
 
 static int secure_make(struct associating *a, struct opening_endpoint *endpoint, bool session, struct secure **ret)
 {
     const hawser_associate_options *options = &a->options;
-    char rule[1024], service[320];
+    char rule[1024], service[320], name[HOST_SIZE];
     struct secure_options secure = {
         .identity = options->identity,
         .trust = rule,
         .trust_file = options->trust_file,
         .min_verification = options->min_verification,
-        .server_name = options->server_name ? options->server_name : server_name_of(&endpoint->endpoint),
+        .server_name = options->server_name,
         .service = service,
         .alpn = options->alpn,
         .session = session,
@@ -150,6 +150,9 @@ static int secure_make(struct associating *a, struct opening_endpoint *endpoint,
     if (r < 0)
         return r;
     (void)endpoint_service(&endpoint->endpoint, service, sizeof service);
+    server_name_of(&endpoint->endpoint, name, sizeof name);
+    if (!secure.server_name && *name)
+        secure.server_name = name;
     return secure_new(a->association->context, &secure, ret);
 }
 
@@ -194,16 +197,17 @@ static int line_make(struct associating *a)
         .max_message = options->max_message,
         .policy = options->policy,
     };
-    const struct endpoint *first = &a->association->opening->endpoints[0].endpoint;
+    char name[HOST_SIZE];
     const struct bare_setup setup = {
         .framer = options->framer,
         .framer_user = options->framer_user,
-        .host = options->server_name ? options->server_name : server_name_of(first),
+        .host = options->server_name ? options->server_name : name,
         .line = &line,
         .undecided = a->session,
     };
     int r = line_options_fill(&line);
 
+    server_name_of(&a->association->opening->endpoints[0].endpoint, name, sizeof name);
     if (r == 0 && a->session)
         r = association_make_session(a->association, &line, true);
     if (r == 0 && a->bare)

@@ -137,6 +137,7 @@ static void association_work(struct loop_deferred *deferred)
 
     association_hold(association);
     home_drain(association->all->home);
+    open_begin(association);
     close_requests(association);
     if (association->session)
         session_flush_events(association->session, association_now(association));

@@ -232,6 +232,7 @@ extern const struct session_handler association_handler;
 void report_established(hawser_association *association, const struct strand *strand, bool bare);
 
 /* open.c */
+void open_begin(hawser_association *association);
 const hawser_report *open_report(const hawser_association *association); /* NULL: there is none any more */
 void open_free(hawser_association *association);                         /* what is under way is cancelled */
 

@@ -110,7 +110,10 @@ static int connecting_fill(hawser_connecting *c, const char *endpoint, const haw
     config.stacks = c->stack;
     config.local = c->local.address.size ? &c->local.address : NULL;
     config.values = properties_values(c->properties);
-    return establish_new(c->context, &config, reason, sizeof reason, &c->establish);
+    r = establish_new(c->context, &config, reason, sizeof reason, &c->establish);
+    if (r == 0)
+        establish_start(c->establish);
+    return r;
 }
 
 int hawser_connect_start(const char *endpoint, const hawser_connect_options *given, hawser_connecting **ret_connecting)

@@ -57,7 +57,7 @@ static void on_over(void *user, struct attempt *attempt)
 
 static void open_give_up(hawser_association *association, int code, const char *reason)
 {
-    close_now(association, SESSION_CODE(SESSION_CODE_NONE), reason, code);
+    close_now(association, association->session ? SESSION_CODE(SESSION_CODE_NONE) : 0, reason, code);
 }
 
 /* What TLS was told for the winner stays; what it was told for the others goes with the opening. */
@@ -184,6 +184,17 @@ int open_start(hawser_association *association, const hawser_associate_options *
     }
     r = establish_new(association->context, &config, reason, sizeof reason, &opening->establish);
     return r < 0 ? open_refuse(association, r, reason) : 0;
+}
+
+/* Not before the first dispatch: who closes at once sends nothing. */
+void open_begin(hawser_association *association)
+{
+    struct opening *opening = association->opening;
+
+    if (!opening || opening->begun || association->ended || association->abort_wanted)
+        return;
+    opening->begun = true;
+    establish_start(opening->establish);
 }
 
 const hawser_report *open_report(const hawser_association *association)

@@ -19,7 +19,7 @@ struct opening {
     char *stacks;          /* a copy; NULL: by properties */
     struct endpoint local; /* kind ADDRESS when one was given */
     struct attempt *early; /* the one that carries early data: its layers are the strand's for that long */
-    bool done, no_early_data;
+    bool begun, done, no_early_data;
 };
 
 /* open.c */

@@ -35,6 +35,8 @@ struct endpoint {
 int endpoint_parse(const char *text, struct endpoint *ret_endpoint, char *reason, size_t reason_size);
 /* The canonical form; parsing it gives the same endpoint. snprintf's result. */
 int endpoint_print(const struct endpoint *endpoint, char *text, size_t size);
+/* Whom an endpoint names, without port and zone: a host's or a service's name, or an address in text; "" for unix sockets. */
+void endpoint_host(const struct endpoint *endpoint, char *text, size_t size);
 /* What is remembered of a peer is filed under this: "example.org:443", "_http._tcp.example.org", "192.0.2.1:80". */
 int endpoint_service(const struct endpoint *endpoint, char *text, size_t size);
 /* "192.0.2.1:80", "[2001:db8::1]:80", "[fe80::1%eth0]:80", a unix path. */

@@ -153,3 +153,16 @@ int endpoint_service(const struct endpoint *endpoint, char *text, size_t size)
     }
     return snprintf(text, size, "fd:%d", endpoint->fd);
 }
+
+void endpoint_host(const struct endpoint *endpoint, char *text, size_t size)
+{
+    const struct sockaddr_storage *address = &endpoint->address.address;
+    const void *bytes = address->ss_family == AF_INET6
+                            ? (const void *)&((const struct sockaddr_in6 *)address)->sin6_addr
+                            : (const void *)&((const struct sockaddr_in *)address)->sin_addr;
+
+    snprintf(text, size, "%s",
+             endpoint->kind == ENDPOINT_HOST || endpoint->kind == ENDPOINT_SERVICE ? endpoint->host : "");
+    if (endpoint->kind == ENDPOINT_ADDRESS && !inet_ntop(address->ss_family, bytes, text, (socklen_t)size))
+        snprintf(text, size, "%s", "");
+}

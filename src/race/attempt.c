@@ -27,23 +27,11 @@ static const char *service_of(const struct attempt *attempt)
 
 static void fill_host(struct attempt *attempt)
 {
-    const struct endpoint *endpoint = &attempt->establish->sources[attempt->endpoint].given.endpoint;
+    const struct source *peer = &attempt->establish->sources[attempt->endpoint];
     const struct source *proxy = &attempt->establish->sources[attempt->place->source];
-    char *end;
 
-    if (endpoint->kind == ENDPOINT_HOST) {
-        snprintf(attempt->host, sizeof attempt->host, "%s", endpoint->host);
-    } else { /* "[2001:db8::1]:443" without brackets and port */
-        (void)endpoint_print_address(&endpoint->address, attempt->host, sizeof attempt->host);
-        if ((end = strrchr(attempt->host, ':')))
-            *end = '\0';
-        if (*attempt->host == '[' && (end = strchr(attempt->host, ']'))) {
-            *end = '\0';
-            memmove(attempt->host, attempt->host + 1, strlen(attempt->host));
-        }
-    }
-    attempt->target.host = attempt->host;
-    attempt->target.port = endpoint->port;
+    attempt->target.host = peer->host;
+    attempt->target.port = peer->given.endpoint.port;
     attempt->target.proxy_user = proxy->user;
     attempt->target.proxy_password = proxy->password;
 }
@@ -227,7 +215,9 @@ void attempt_stop(struct attempt *attempt, enum race_stop why)
     case RACE_LOST:
         attempt->outcome = HAWSER_ATTEMPT_LOST;
         attempt->code = -ECANCELED;
-        snprintf(attempt->reason, sizeof attempt->reason, "another was faster");
+        attempt->layer = attempt->top ? waits_for(attempt->top) : "";
+        snprintf(attempt->reason, sizeof attempt->reason, "%s",
+                 *attempt->reached ? "another was faster" : "no answer from it before another won");
         break;
     case RACE_UNTRIED:
         attempt->outcome = HAWSER_ATTEMPT_SKIPPED;

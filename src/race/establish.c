@@ -181,7 +181,6 @@ static int make_parts(struct establish *e)
     if (r < 0)
         return r;
     paths_join(e->paths, &e->paths_user);
-    loop_defer(e->context, &e->work);
     return 0;
 }
 
@@ -231,6 +230,7 @@ static int establish_fill(struct establish *e, const struct establish_config *co
     e->endpoint_count = e->source_count = (unsigned)config->endpoint_count;
     for (unsigned i = 0; i < e->endpoint_count; i++) {
         e->sources[i].given = config->endpoints[i];
+        endpoint_host(&config->endpoints[i].endpoint, e->sources[i].host, sizeof e->sources[i].host);
         (void)endpoint_service(&config->endpoints[i].endpoint, e->sources[i].service, sizeof e->sources[i].service);
     }
     e->config.endpoints = NULL;
@@ -282,6 +282,11 @@ int establish_new(hawser_context *context, const struct establish_config *config
     }
     *ret_establish = e;
     return 0;
+}
+
+void establish_start(struct establish *e)
+{
+    establish_wake(e);
 }
 
 void establish_free(struct establish *e)

@@ -46,10 +46,11 @@ struct establish_config {
     void *user;
 };
 
-/* -HAWSER_EPROHIBITED, -HAWSER_EPROPERTY: no stack is left; the sentence is in reason. Work begins in the next dispatch. */
+/* -HAWSER_EPROHIBITED, -HAWSER_EPROPERTY: no stack is left; the sentence is in reason. */
 int establish_new(hawser_context *context, const struct establish_config *config, char *reason, size_t reason_size,
                   struct establish **ret_establish);
-void establish_free(struct establish *establish); /* cancels what runs */
+void establish_start(struct establish *establish); /* begins, in dispatch */
+void establish_free(struct establish *establish);  /* cancels what runs */
 /* As far as it is known; strings and lists live until the next call or establish_free(). Asked for inside done() it tells of
  * the winner too, since that asks the winner's layers. */
 const hawser_report *establish_report(struct establish *establish);

@@ -61,6 +61,7 @@ static void attempt_rank(const struct attempt *attempt, struct race_spec *spec)
         .stack_rank = attempt->plan->rank,
         .path_delay = attempt->choice.delay_us,
         .stack_failover = attempt->plan->failover,
+        .stack_delay = attempt->plan->delay,
         .priority = ((attempt->endpoint << PRIORITY_BITS) | priority) << 1 | penalty_of(attempt),
         .family = family_of(&place->found.address),
         .preference = place->preference,
@@ -178,7 +179,7 @@ static void place_choose(struct establish *e, struct place *place)
         .values = e->config.values,
         .interface = *endpoint->interface ? endpoint->interface : e->config.local_interface,
         .local = e->config.local,
-        .host = *e->sources[0].given.endpoint.host ? e->sources[0].given.endpoint.host : NULL,
+        .host = *e->sources[0].host ? e->sources[0].host : NULL,
     };
 
     place->choice_count = paths_choose(e->paths, &place->found.address, &wish, place->choices);

@@ -34,6 +34,7 @@ struct plan {
     bool unix_socket;
     int rank;
     bool failover; /* not before those of a lower rank failed */
+    int64_t delay; /* the head start of those of a lower rank; 0: the race's */
     int proxy;     /* which of the sources it leads through; -1: none */
     int code;      /* not 0: it is ruled out, for this reason */
     char reason[REASON_MAX];
@@ -44,6 +45,7 @@ struct source {
     struct establish *establish;
     struct establish_endpoint given; /* a proxy has no tls of its own */
     bool proxy;
+    char host[HOST_SIZE];         /* whom policy is asked about, and a proxy for */
     char service[SERVICE_MAX];    /* what is remembered of it is filed under this */
     const char *user, *password;  /* a proxy's; in texts */
     hawser_preference preference; /* a proxy's: how much it is wanted */
@@ -74,7 +76,6 @@ struct attempt {
     struct race_candidate *candidate; /* NULL: not in the race */
     struct race_spec spec;
     struct layer_target target;
-    char host[HOST_SIZE]; /* for a proxy */
     struct layer *top;
     bool bare, early, reached_told, over;
     bool started; /* its start was told to the race */

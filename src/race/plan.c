@@ -9,6 +9,9 @@
 /* Best first. What has no tls is a candidate only where the program does not insist on security. */
 static const char *const default_stacks[] = {"tls/mptcp", "tls/tcp", "tls/unix", "mptcp", "tcp", "unix"};
 
+#define NEVER INT64_MAX /* as a head start: only when the others failed */
+/* A proxy that is preferred and says nothing is not waited for for ever. */
+#define PROXY_HEAD_START RACE_ATTEMPT_DELAY_MAX
 enum { RANK_STEP = 64 }; /* between what properties say, so that the place in the list decides among equals */
 
 struct stack_words {
@@ -80,7 +83,7 @@ static void plan_judge(struct establish *e, struct plan *plan, const struct stac
     plan->rank = rank * RANK_STEP + (int)e->plan_count;
 }
 
-static int plan_add(struct establish *e, const char *name, int proxy, bool session, bool bare, bool failover)
+static int plan_add(struct establish *e, const char *name, int proxy, bool session, bool bare, int64_t delay)
 {
     struct plan *plan = &e->plans[e->plan_count];
     struct stack_words words;
@@ -99,7 +102,8 @@ static int plan_add(struct establish *e, const char *name, int proxy, bool sessi
     plan->session = session;
     plan->bare = bare;
     plan->unix_socket = words.unix_socket;
-    plan->failover = failover;
+    plan->failover = delay == NEVER;
+    plan->delay = delay == NEVER ? 0 : delay;
     plan->proxy = proxy;
     plan_judge(e, plan, &words);
     if (proxy >= 0)
@@ -130,7 +134,7 @@ static bool known_session(const struct establish *e)
 }
 
 /* One stack in the forms that the session property leaves: docs/racing.md, the ladder. */
-static int plan_forms(struct establish *e, const char *name, int proxy, bool failover)
+static int plan_forms(struct establish *e, const char *name, int proxy, int64_t delay)
 {
     hawser_preference session = e->config.values->session;
     struct stack_words words;
@@ -138,19 +142,19 @@ static int plan_forms(struct establish *e, const char *name, int proxy, bool fai
 
     stack_read(name, &words);
     if (!words.secure)
-        return session == HAWSER_REQUIRE ? 0 : plan_add(e, name, proxy, false, true, failover);
+        return session == HAWSER_REQUIRE ? 0 : plan_add(e, name, proxy, false, true, delay);
     if (session == HAWSER_REQUIRE || session == HAWSER_PROHIBIT)
-        return plan_add(e, name, proxy, session == HAWSER_REQUIRE, session == HAWSER_PROHIBIT, failover);
+        return plan_add(e, name, proxy, session == HAWSER_REQUIRE, session == HAWSER_PROHIBIT, delay);
     /* With a protocol of the program's own beside it, one handshake decides. */
     if (has_alpn(e) && session != HAWSER_AVOID)
-        return plan_add(e, name, proxy, true, true, failover);
+        return plan_add(e, name, proxy, true, true, delay);
     /* A common server answers a name that it does not know with a fatal alert: docs/protocol.md. */
     if (session != HAWSER_AVOID && known_session(e)) {
-        r = plan_add(e, name, proxy, true, false, failover);
-        return r < 0 ? r : plan_add(e, name, proxy, false, true, true);
+        r = plan_add(e, name, proxy, true, false, delay);
+        return r < 0 ? r : plan_add(e, name, proxy, false, true, NEVER);
     }
-    r = plan_add(e, name, proxy, false, true, failover);
-    return r < 0 ? r : plan_add(e, name, proxy, true, false, true);
+    r = plan_add(e, name, proxy, false, true, delay);
+    return r < 0 ? r : plan_add(e, name, proxy, true, false, NEVER);
 }
 
 /* One stack directly and through each proxy. */
@@ -165,10 +169,10 @@ static int plan_ways(struct establish *e, const char *name)
         if (words.unix_socket || words.mptcp || (*words.proxy && strcmp(words.proxy, proxy_layer(&e->sources[i])) != 0))
             continue;
         preferred |= e->sources[i].preference == HAWSER_PREFER;
-        r = plan_forms(e, name, (int)i, false);
+        r = plan_forms(e, name, (int)i, 0);
     }
     if (r == 0 && !*words.proxy && (words.unix_socket || !proxies_only(e)))
-        r = plan_forms(e, name, -1, preferred);
+        r = plan_forms(e, name, -1, preferred ? PROXY_HEAD_START : 0);
     return r;
 }
 

@@ -96,13 +96,6 @@ const char *proxy_layer(const struct source *proxy)
     return "";
 }
 
-static const char *host_of(const struct establish *e)
-{
-    const struct endpoint *endpoint = &e->sources[0].given.endpoint;
-
-    return endpoint->kind == ENDPOINT_HOST || endpoint->kind == ENDPOINT_SERVICE ? endpoint->host : "";
-}
-
 static bool set_demands(const struct property_set *set)
 {
     for (unsigned i = 0; i < set->count; i++) {
@@ -120,7 +113,7 @@ bool proxies_only(const struct establish *e)
 
     if (set_demands(&e->config.values->proxy))
         return true;
-    policy_proxies(e->policy, host_of(e), &by_policy);
+    policy_proxies(e->policy, e->sources[0].host, &by_policy);
     return set_demands(&by_policy);
 }
 
@@ -162,7 +155,7 @@ int proxies_make(struct establish *e, char *reason, size_t size)
 
     if (e->sources[0].given.endpoint.kind == ENDPOINT_UNIX)
         return 0;
-    policy_proxies(e->policy, host_of(e), &by_policy);
+    policy_proxies(e->policy, e->sources[0].host, &by_policy);
     if (requires_direct(&e->config.values->proxy))
         return set_demands(&by_policy) ? -HAWSER_EPROHIBITED : 0;
     r = add_set(e, &e->config.values->proxy, reason, size);

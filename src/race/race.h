@@ -45,6 +45,7 @@ struct race_spec {
     unsigned path, stack;               /* numbers of the node, the user's; equal numbers are one node */
     int path_rank, stack_rank;          /* lower first; the last given counts for the whole node */
     int64_t path_delay;                 /* after which this path starts beside those before it; 0: RACE_PATH_DELAY */
+    int64_t stack_delay;                /* the same for this stack; 0: the attempt delay */
     bool path_failover, stack_failover; /* this node starts when all before it failed, not beside them by its timer */
     unsigned priority;                  /* SRV and SVCB: all of a lower number start before those of a higher one */
     enum race_family family;

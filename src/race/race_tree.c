@@ -73,10 +73,12 @@ struct race_node *race_node_for(struct race *race, const struct race_spec *spec)
     path->head_start = spec->path_delay > 0 ? spec->path_delay : RACE_PATH_DELAY;
     path->failover = spec->path_failover;
     stack = child_get(race, path, spec->stack, spec->stack_rank, true);
-    if (stack)
-        stack->failover = spec->stack_failover;
-    else
+    if (!stack) {
         race_node_prune(race, path);
+        return NULL;
+    }
+    stack->failover = spec->stack_failover;
+    stack->head_start = spec->stack_delay;
     return stack;
 }
 
