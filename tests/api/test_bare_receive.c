@@ -2,6 +2,8 @@
 /* Proves how messages come in on a bare association: paused, kept, in arrays, in parts, into files, too large. */
 #include "raw.h"
 
+#include <hawser/task.h>
+
 static void pausing_slows_the_peer_and_loses_nothing(void **state)
 {
     struct world *world = *state;
@@ -33,6 +35,75 @@ static void pausing_slows_the_peer_and_loses_nothing(void **state)
         assert_memory_equal(world->server.received[i].data, block + i * 65536, 65536);
     raw_close(&raw);
     free(block);
+}
+
+static void pause_once(const hawser_event *event, void *user)
+{
+    struct end *end = user;
+
+    end->received_count++;
+    end->settled = end->settled * 10 + (uint64_t)(((const char *)event->received.data)[0] - '0');
+    if (end->received_count == 2)
+        assert_int_equal(hawser_pause(event->association), 0);
+}
+
+/* What the same read brought, and the peer's end behind it, wait as well, and come in their order. */
+static void pausing_in_a_handler_holds_what_was_read(void **state)
+{
+    struct world *world = *state;
+    struct raw raw;
+
+    plain(world, &raw, "lines", *HAWSER_LISTEN());
+    assert_int_equal(hawser_register(world->server.line, HAWSER_RECEIVED, pause_once, &world->server), 0);
+    raw_say(&raw, "1\n2\n3\n4\n5");
+    assert_int_equal(shutdown(raw.fd, SHUT_WR), 0);
+    until(world, world->server.received_count == 2);
+    for (int i = 0; i < 5; i++)
+        world_step(world);
+    assert_int_equal(world->server.settled, 12);
+    assert_false(world->server.closed);
+    assert_int_equal(hawser_resume(world->server.line), 0);
+    until(world, world->server.closed);
+    assert_int_equal(world->server.settled, 12345);
+    assert_int_equal(world->server.closed_code, 0);
+    world->server.received_count = 0; /* nothing was noted of them */
+    raw_close(&raw);
+}
+
+struct tasked {
+    hawser_association *line;
+    int received, sent;
+};
+
+static void answer_one(void *argument)
+{
+    struct tasked *tasked = argument;
+    hawser_message *message;
+    hawser_received received;
+
+    tasked->received = hawser_task_receive(tasked->line, &message, &received);
+    if (tasked->received == 0) {
+        tasked->sent = hawser_task_send(tasked->line, received.data, received.size, NULL);
+        hawser_message_unref(message);
+    }
+}
+
+static void a_task_receives_and_sends(void **state)
+{
+    struct world *world = *state;
+    struct tasked tasked = {.received = 1, .sent = 1};
+    struct raw raw;
+
+    plain(world, &raw, "lines", *HAWSER_LISTEN());
+    tasked.line = world->server.line;
+    assert_int_equal(hawser_register(tasked.line, HAWSER_RECEIVED, NULL, NULL), 0);
+    assert_int_equal(hawser_task_start(world->server_context, answer_one, &tasked, NULL), 0);
+    raw_say(&raw, "to a task\n");
+    until(world, raw_has(&raw, 10) && tasked.sent != 1);
+    assert_int_equal(tasked.received, 0);
+    assert_int_equal(tasked.sent, 0); /* handed over */
+    assert_string_equal(raw.got, "to a task\n");
+    raw_close(&raw);
 }
 
 static hawser_message *kept[NOTED_MAX];
@@ -232,6 +303,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         api_test(pausing_slows_the_peer_and_loses_nothing),
+        api_test(pausing_in_a_handler_holds_what_was_read),
+        api_test(a_task_receives_and_sends),
         api_test(kept_messages_bound_what_is_read),
         api_test(small_messages_come_in_arrays),
         api_test(without_a_framer_all_is_one_message_in_parts),
