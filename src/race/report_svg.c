@@ -19,8 +19,8 @@ enum {
     ROW_SHORT = 24, /* of one that never ran */
     LINE = 14,      /* between the lines of a long reason */
     BAR = 12,
-    SMALL = 6, /* a character of small text takes about that much */
-    BIG = 7,
+    SMALL = 56, /* tenths: a character of small text takes about that much */
+    BIG = 70,
     LINES = 3, /* of words at most */
     TICKS = 7,
     WORDS = 640,
@@ -155,8 +155,8 @@ static void format_time(int64_t us, char *text, size_t size)
 /* From x on where there is room; else further left; else in lines from the axis on. Returns how many lines. */
 static int put_words(struct drawing *d, double x, int y, const char *words)
 {
-    size_t most = AXIS / SMALL;
-    double room = (double)(width(words) * SMALL);
+    size_t most = AXIS * 10 / SMALL;
+    double room = (double)(width(words) * SMALL) / 10;
     int lines = 1;
 
     if (width(words) <= most) {
@@ -197,7 +197,7 @@ static void put_lookup(struct drawing *d, const hawser_lookup *lookup)
     snprintf(label, sizeof label, "%s %s", lookup->question, lookup->name);
     snprintf(words, sizeof words, "%s%s%s%s%s", took, *lookup->result ? ": " : "", lookup->result,
              *lookup->dnssec ? ", " : "", lookup->dnssec);
-    put_label(d, "", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) / BIG);
+    put_label(d, "", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) * 10 / BIG);
     put_label(d, "small", MARGIN, d->y + 26, "start", "look-up", 20);
     put_bar(d, lookup->code < 0 ? "failed" : "lookup", lookup->start_us, lookup->end_us, words);
     d->y += ROW + LINE * (put_words(d, x_of(d, lookup->start_us), d->y + 26, words) - 1);
@@ -209,7 +209,7 @@ static void put_skipped(struct drawing *d, const hawser_attempt *attempt, const 
 
     snprintf(words, sizeof words, "%s, %s%s%s", hawser_attempt_outcome_name(attempt->outcome), attempt->stack,
              *attempt->reason ? ": " : "", attempt->reason);
-    put_label(d, "small", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) / SMALL);
+    put_label(d, "small", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) * 10 / SMALL);
     d->y += ROW_SHORT + LINE * (put_words(d, LABELS, d->y + 11, words) - 1);
 }
 
@@ -255,8 +255,8 @@ static void put_attempt(struct drawing *d, const hawser_attempt *attempt)
     if (won)
         text_printf(d->text, "<rect class=\"winner\" x=\"6\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"4\"/>\n",
                     d->y - 7, WIDTH - 12, ROW - 2);
-    put_label(d, won ? "bold" : "", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) / BIG);
-    put_label(d, "small", MARGIN, d->y + 26, "start", where, (LABELS - 2 * MARGIN) / SMALL);
+    put_label(d, won ? "bold" : "", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) * 10 / BIG);
+    put_label(d, "small", MARGIN, d->y + 26, "start", where, (LABELS - 2 * MARGIN) * 10 / SMALL);
     put_bar(d, class_of(attempt->outcome), attempt->start_us, attempt->end_us, words);
     put_reached(d, attempt);
     d->y += ROW + LINE * (put_words(d, x_of(d, attempt->start_us), d->y + 26, words) - 1);
@@ -305,7 +305,7 @@ static void put_head(struct drawing *d, const hawser_report *report)
                  *report->peer_name ? report->peer_name : "a peer without a name", report->verification,
                  report->round_trips, report->round_trips == 1 ? "" : "s", report->bare ? ", bare" : "",
                  report->early_data_accepted ? ", early data" : "", report->resumed ? ", resumed" : "");
-    put_label(d, "small", MARGIN, 48, "start", line, (WIDTH - 2 * MARGIN) / SMALL);
+    put_label(d, "small", MARGIN, 48, "start", line, (WIDTH - 2 * MARGIN) * 10 / SMALL);
 }
 
 static void put_legend(struct drawing *d, int y)
