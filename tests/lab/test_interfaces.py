@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two interfaces (S4.11, S4.17, S4.25): one dead, slow, prohibited, or coming and going in mid-race."""
 
-from lab import MARGIN_MS, PATH_MS, RTT_MS, STAGGER_MS, Run, check, start
+from lab import MARGIN_MS, METERED_MS, PATH_MS, RTT_MS, STAGGER_MS, Run, check, start
 
 NAME = "www.lab.example"
 LINE_MS = 2 * RTT_MS
@@ -98,7 +98,7 @@ def prohibited_type_carries_nothing(lab):
     check(not traffic(capture), capture.packets)
     check("cellular" in run.text, run.text)
     # The same line without the prohibition goes there: it was that which kept it.
-    connects_by(lab, "p1", PATH_MS + LINE_MS)
+    connects_by(lab, "p1", METERED_MS + LINE_MS)
 
 
 def policy_prohibits(lab):
