@@ -25,6 +25,15 @@ class Files(Case):
     def send(self, listener, *arguments, **more):
         return self.run_json("send", listener.address, *arguments, **more)
 
+    def test_by_another_endpoint_of_the_peer(self):
+        listener = self.receive()
+        gone = self.listen("--discard", host="gone")
+        gone.end()
+        code, events, text = self.run_json("send", "--also", listener.address, f"{listener.name}@{gone.endpoint}",
+                                           self.write("a", b"content"), cwd=self.directory)
+        self.assertEqual((code, self.read("inbox", "a")), (0, b"content"), text)
+        self.assertEqual([attempt["outcome"] for attempt in only(events, "established")["attempts"]], ["failed", "won"])
+
     def test_one_file_and_its_events(self):
         listener = self.receive()
         content = os.urandom(5000)

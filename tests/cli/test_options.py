@@ -149,7 +149,7 @@ class Usage(Case):
             self.assert_usage("ping", f"{option}={value}", "a:1", words=[option])
 
     def test_paths_are_refused_not_ignored(self):
-        for command in ("listen", "send", "connect", "ping"):
+        for command in ("listen", "send", "connect", "ping", "probe", "fetch"):
             self.assert_usage(command, "--paths", "all", "a:1", words=["--paths", "not implemented"])
 
     def test_arguments(self):

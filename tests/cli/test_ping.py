@@ -24,6 +24,20 @@ class Ping(Case):
         self.assertGreaterEqual(done["seconds"], 0.019)
         self.assertIn("median", text)
 
+    def test_several_endpoints_of_one_peer(self):
+        """The first one is dead: the next one's turn comes at once, and both are told of."""
+        listener = self.listen("--echo")
+        gone = self.listen("--echo", host="gone")
+        gone.end()
+        dead = f"{listener.name}@{gone.endpoint}"
+        for arguments in ((dead, listener.address), (dead, "--also", listener.address)):
+            code, events, text = self.run_json("ping", "--count", "1", *arguments)
+            self.assertEqual(code, 0, text)
+            attempts = only(events, "established")["attempts"]
+            self.assertEqual([(attempt["endpoint"], attempt["outcome"]) for attempt in attempts],
+                             [(gone.endpoint, "failed"), (listener.endpoint, "won")])
+            self.assertLess(only(events, "established")["elapsed_us"], 200000)
+
     def test_interval_zero_goes_at_each_reply(self):
         listener = self.listen("--echo")
         code, events, _ = self.run_json("ping", "--count", "500", "--interval", "0", listener.address)
