@@ -28,7 +28,7 @@ struct server {
     LIST_HEAD(, process) processes; /* of --exec */
     bool terminal_taken;            /* a stream has standard input and output */
     bool draining;
-    bool ends; /* nothing is waited for any more */
+    bool ends;                   /* nothing is waited for any more */
     const hawser_framer *framer; /* of --framer; NULL: none */
     void *framer_user;
 };

@@ -29,7 +29,7 @@ void page_wrapped(struct page *page, enum colour colour, unsigned indent, unsign
 struct table;
 struct table *table_new(unsigned columns, const char *const *heads); /* NULL: out of memory */
 void table_add(struct table *table, const char *const *cells);       /* copied */
-void table_note(struct table *table, const char *text);             /* below the last row; copied */
+void table_note(struct table *table, const char *text);              /* below the last row; copied */
 void table_print(struct table *table, struct page *page);
 void table_free(struct table *table);
 

@@ -166,6 +166,22 @@ class Usage(Case):
         self.assert_usage("identity", "--identity", self.path("a"), self.path("b"), words=["twice"])
         self.assert_usage("ping", "--size", "1MiB", "127.0.0.1:1", words=["64KiB"])
 
+    def test_each_kind_of_wrong_endpoint_has_its_sentence(self):
+        sentences = set()
+        endpoints = ("", "host", "host:", "host:99999", "host:0x1", "[::1", "[::1]", "hk-short@127.0.0.1:1", "unix:",
+                     "1.2.3.4.5:80", "a b:1", "127.0.0.1:80@", "fd:3", "_x._tcp", "a" * 300 + ":1",
+                     "unix:" + "a" * 300)
+        for endpoint in endpoints:
+            code, out, text = self.run_tool("ping", endpoint)
+            self.assertEqual((code, out), (2, b""), text)
+            self.assert_one_sentence(text, endpoint)
+            reason = text.replace(f"no line to {endpoint}: ", "")
+            self.assertNotEqual(reason, text)
+            for word in (f'"{endpoint}"', endpoint):
+                reason = reason.replace(word, "X") if word else reason
+            sentences.add(reason)
+        self.assertEqual(len(sentences), len(endpoints), sentences)
+
     def test_what_the_library_finds_malformed(self):
         name = self.write("file")
         for endpoint in ("", "host", "host:", "host:99999", "[::1", "hk-short@127.0.0.1:1", "unix:"):
