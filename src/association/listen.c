@@ -100,7 +100,8 @@ static void listen_secure_bare(hawser_association *association)
         return;
     tls->require_alpn = false;
     tls->early_data = false;
-    if (!listener->session) {
+    if (!listener->session) { /* none of hawser's own comes: TLS 1.2 will do, as the peers have it */
+        tls->any_tls = true;
         tls->alpn[0] = tls->alpn[1];
         tls->alpn[1] = NULL;
     }

@@ -68,11 +68,17 @@ static int fail_alert(struct tls_layer *tls)
     return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer ended TLS with the alert \"%s\"", name ? name : "?");
 }
 
+/* Over hawser/1 an end is always said; other protocols have peers that do not care, and framers that know better. */
+static bool speaks_its_own(const struct tls_layer *tls)
+{
+    return tls->config->any_tls || (!tls->config->require_alpn && strcmp(tls_alpn(tls), "hawser/1") != 0);
+}
+
 static int fail_end(struct tls_layer *tls)
 {
     if (tls->opening)
         return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer closed the connection during the TLS handshake");
-    return layer_fail(&tls->layer, tls->config->any_tls ? -HAWSER_ETRUNCATED : -ECONNRESET,
+    return layer_fail(&tls->layer, speaks_its_own(tls) ? -HAWSER_ETRUNCATED : -ECONNRESET,
                       "the peer closed the connection without saying so inside TLS: data may be missing");
 }
 

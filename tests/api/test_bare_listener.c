@@ -2,6 +2,8 @@
 /* Proves which clients a listener takes that speak no hawser, how it tells them apart, and what the program hears of them. */
 #include "raw.h"
 
+#include <gnutls/gnutls.h>
+
 static void by_default_none_is_taken(void **state)
 {
     struct world *world = *state;
@@ -161,6 +163,45 @@ static void one_byte_of_a_handshake_is_not_taken_for_the_whole(void **state)
     raw_close(&raw);
 }
 
+/* One line by a TLS client of the given versions, as a foreign program has it. */
+static void say_by_tls(struct world *world, const char *versions)
+{
+    struct raw raw = raw_connect(world);
+    gnutls_certificate_credentials_t credentials;
+    gnutls_session_t session;
+    int r;
+
+    assert_int_equal(gnutls_certificate_allocate_credentials(&credentials), 0);
+    assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK), 0);
+    assert_int_equal(gnutls_priority_set_direct(session, versions, NULL), 0);
+    assert_int_equal(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials), 0);
+    gnutls_transport_set_int(session, raw.fd);
+    until(world, (r = gnutls_handshake(session)) == 0 || gnutls_error_is_fatal(r));
+    assert_int_equal(r, 0);
+    assert_int_equal(gnutls_record_send(session, "by TLS\n", 7), 7);
+    until(world, world->server.received_count == 1);
+    assert_string_equal(world->server.received[0].data, "by TLS");
+    assert_string_equal(world->server.stack, "tls/tcp");
+    until(world, gnutls_bye(session, GNUTLS_SHUT_WR) == 0);
+    until(world, world->server.closed);
+    assert_int_equal(world->server.closed_code, 0);
+    gnutls_deinit(session);
+    gnutls_certificate_free_credentials(credentials);
+    raw_close(&raw);
+    end_drop(&world->server);
+}
+
+static void tls_clients_come_with_the_versions_they_have(void **state)
+{
+    struct world *world = *state;
+
+    listen_bare(world, "prohibit", "require", "lines", *HAWSER_LISTEN());
+    say_by_tls(world, "NORMAL:-VERS-ALL:+VERS-TLS1.2");
+    say_by_tls(world, "NORMAL:-VERS-ALL:+VERS-TLS1.3");
+    listen_bare(world, "prefer", "avoid", "lines", *HAWSER_LISTEN());
+    say_by_tls(world, "NORMAL:-VERS-ALL:+VERS-TLS1.3");
+}
+
 static void refuse_it(struct world *world, hawser_association *association)
 {
     assert_int_equal(hawser_refuse_association(association, 7, "not today"), 0);
@@ -243,6 +284,7 @@ int main(void)
         api_test(a_client_that_waits_for_the_server_is_plain_after_a_while),
         api_test(without_security_nothing_is_waited_for_and_tls_is_bytes),
         api_test(one_byte_of_a_handshake_is_not_taken_for_the_whole),
+        api_test(tls_clients_come_with_the_versions_they_have),
         api_test(one_that_is_refused_is_reset),
         api_test(one_that_nobody_takes_is_reset),
         api_test(those_that_say_nothing_are_bounded),

@@ -68,6 +68,20 @@ def test_openssl(world):
         check_accepted(listener, "tls/tcp")
 
 
+def test_an_end_that_tls_was_not_told_of(world):
+    """A TLS client that is killed says no goodbye: between messages that is an end like another, within one it is not."""
+    [openssl] = need("openssl")
+    for text, code in ((LINES, 0), (LINES + b"cut", -20026)):
+        listener = lines_listener(world)
+        client = world.command(openssl, "s_client", "-quiet", "-no_ign_eof", "-connect", listener.endpoint)
+        client.write(text)
+        client.text(LINES)
+        client.process.kill()
+        client.wait()
+        closed = listener.event("closed")
+        check(closed["code"] == code, f"{closed}")
+
+
 def test_hawsers_own_come_too(world):
     [nc] = need("nc")
     listener = lines_listener(world)
@@ -110,5 +124,5 @@ def test_nginx_tls(world):
 
 
 if __name__ == "__main__":
-    run(test_nc, test_nc_over_unix, test_curl, test_openssl, test_hawsers_own_come_too, test_nginx,
+    run(test_nc, test_nc_over_unix, test_curl, test_openssl, test_an_end_that_tls_was_not_told_of, test_hawsers_own_come_too, test_nginx,
         test_nginx_leaves_a_captive_proxy, test_nginx_tls, make=Foreign)
