@@ -42,6 +42,7 @@ typedef struct hawser_attempt {
     const char *reason;  /* in words; "" for the winner */
     const char *reached; /* the highest layer that was established: "", "tcp", "socks5", "tls" */
     int64_t reached_us;  /* when; 0 with "" */
+    int64_t answered_us; /* when the peer first answered: its transport's handshake was done; 0: it was not */
     bool bare;           /* the peer's own protocol, not hawser/1 */
     bool early_data;     /* it carried early data */
 } hawser_attempt;

@@ -121,6 +121,7 @@ static void note_reached(struct attempt *attempt)
     }
     if (*reached && !attempt->reached_told && attempt->candidate && race_running(attempt->candidate)) {
         attempt->reached_told = true;
+        attempt->answered_at = now;
         race_reached(attempt->establish->race, attempt->candidate, now);
     }
 }

@@ -80,7 +80,7 @@ struct attempt {
     bool bare, early, reached_told, over;
     bool started; /* its start was told to the race */
     bool fresh;   /* and its first step is still to be taken */
-    int64_t start, end, reached_at;
+    int64_t start, end, reached_at, answered_at;
     hawser_attempt_outcome outcome;
     int code;
     char reason[REASON_MAX], local[TEXT_MAX], remote[TEXT_MAX], stack[STACK_MAX];

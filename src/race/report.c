@@ -78,6 +78,7 @@ static void put_attempt(const struct establish *e, const struct attempt *attempt
                                                          : attempt->reason,
         .reached = attempt->reached,
         .reached_us = attempt->reached_at,
+        .answered_us = attempt->answered_at,
         .bare = attempt->bare,
         .early_data = attempt->early,
     };

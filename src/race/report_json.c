@@ -31,6 +31,7 @@ static void put_attempt(struct json *json, const hawser_attempt *attempt)
     json_string(json, "reason", attempt->reason);
     json_string(json, "reached", attempt->reached);
     json_signed(json, "reached_us", attempt->reached_us);
+    json_signed(json, "answered_us", attempt->answered_us);
     json_bool(json, "early_data", attempt->early_data);
     json_object_end(json);
 }

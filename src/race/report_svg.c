@@ -218,25 +218,27 @@ static const char *class_of(hawser_attempt_outcome outcome)
     return outcome == HAWSER_ATTEMPT_WON ? "won" : outcome == HAWSER_ATTEMPT_FAILED ? "failed" : "lost";
 }
 
-/* "failed after 31 ms, tcp reached after 12 ms: the certificate has expired" */
+/* "failed after 31 ms, its tcp answered after 12 ms: the certificate has expired" */
 static void say_attempt(const hawser_attempt *attempt, char *words, size_t size)
 {
-    bool reached = *attempt->reached && attempt->reached_us >= attempt->start_us;
-    char took[32], reached_after[32] = "";
+    const char *bottom = strrchr(attempt->stack, '/');
+    char took[32], answered[128] = "", after[32];
 
     format_time(attempt->end_us - attempt->start_us, took, sizeof took);
-    if (reached)
-        format_time(attempt->reached_us - attempt->start_us, reached_after, sizeof reached_after);
-    snprintf(words, size, "%s after %s%s%s%s%s%s%s%s", hawser_attempt_outcome_name(attempt->outcome), took,
-             reached ? ", " : "", attempt->reached, reached ? " reached after " : "", reached_after,
+    if (attempt->answered_us >= attempt->start_us && attempt->answered_us > 0) {
+        format_time(attempt->answered_us - attempt->start_us, after, sizeof after);
+        snprintf(answered, sizeof answered, ", its %.60s answered after %s", bottom ? bottom + 1 : attempt->stack,
+                 after);
+    }
+    snprintf(words, size, "%s after %s%s%s%s%s", hawser_attempt_outcome_name(attempt->outcome), took, answered,
              attempt->early_data ? ", early data" : "", *attempt->reason ? ": " : "", attempt->reason);
 }
 
-static void put_reached(struct drawing *d, const hawser_attempt *attempt)
+static void put_answered(struct drawing *d, const hawser_attempt *attempt)
 {
-    if (*attempt->reached && attempt->reached_us > attempt->start_us && attempt->reached_us <= attempt->end_us)
+    if (attempt->answered_us > attempt->start_us && attempt->answered_us <= attempt->end_us)
         text_printf(d->text, "<rect class=\"reached\" x=\"%.1f\" y=\"%d\" width=\"3\" height=\"%d\" rx=\"1\"/>\n",
-                    x_of(d, attempt->reached_us) - 3, d->y - 2, BAR + 4);
+                    x_of(d, attempt->answered_us) - 3, d->y - 2, BAR + 4);
 }
 
 static void put_attempt(struct drawing *d, const hawser_attempt *attempt)
@@ -258,7 +260,7 @@ static void put_attempt(struct drawing *d, const hawser_attempt *attempt)
     put_label(d, won ? "bold" : "", MARGIN, d->y + 11, "start", label, (LABELS - 2 * MARGIN) * 10 / BIG);
     put_label(d, "small", MARGIN, d->y + 26, "start", where, (LABELS - 2 * MARGIN) * 10 / SMALL);
     put_bar(d, class_of(attempt->outcome), attempt->start_us, attempt->end_us, words);
-    put_reached(d, attempt);
+    put_answered(d, attempt);
     d->y += ROW + LINE * (put_words(d, x_of(d, attempt->start_us), d->y + 26, words) - 1);
 }
 
@@ -321,7 +323,7 @@ static void put_legend(struct drawing *d, int y)
         put_label(d, "small", x + 18, y + 10, "start", marks[i].name, 20);
     }
     text_printf(d->text, "<rect class=\"reached\" x=\"%d\" y=\"%d\" width=\"3\" height=\"16\" rx=\"1\"/>\n", x, y - 2);
-    put_label(d, "small", x + 10, y + 10, "start", "the layer named was reached", 40);
+    put_label(d, "small", x + 10, y + 10, "start", "the peer answered", 40);
 }
 
 static void put_rows(struct drawing *d, const hawser_report *report)

@@ -44,7 +44,7 @@ struct world {
     bool prefer_v4;
     int64_t answer_at[QUESTIONS];
     int path_rank[PATHS], stack_rank[STACKS];
-    int64_t path_delay[PATHS];
+    int64_t path_delay[PATHS], stack_delay[STACKS];
     bool path_failover[PATHS], stack_failover[STACKS];
     struct model_node root, paths[PATHS], stacks[PATHS][STACKS];
     struct runner runners[RUNNERS_MAX], *winner;
@@ -147,7 +147,8 @@ static int64_t stack_due(const struct world *w, unsigned path, unsigned stack)
         before |= is_before && lives(w, path, s);
         begun |= is_before;
     }
-    return node_due(w, &w->paths[path], w->stack_failover[stack], w->delay, any, before, begun);
+    return node_due(w, &w->paths[path], w->stack_failover[stack],
+                    w->stack_delay[stack] ? w->stack_delay[stack] : w->delay, any, before, begun);
 }
 
 static int64_t path_due(const struct world *w, unsigned path)

@@ -111,6 +111,7 @@ static void add(struct play *play, const char *step, char name, char family)
         .path_rank = (int)number_of(step, "prank", number_of(step, "path", 0)),
         .stack_rank = (int)number_of(step, "srank", number_of(step, "stack", 0)),
         .path_delay = 1000 * number_of(step, "pdelay", 0),
+        .stack_delay = 1000 * number_of(step, "sdelay", 0),
         .path_failover = has(step, "pfail"),
         .stack_failover = has(step, "sfail"),
         .priority = (unsigned)number_of(step, "prio", 0),

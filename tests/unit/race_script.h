@@ -5,7 +5,7 @@
  *
  *   config [deadline=MS] [delay=MS] [count=N] [v4]     once, first
  *   ask s64 | answer s64 | complete                    s: the service; 6: AAAA; 4: A
- *   add NAME 6|4|o [path=N] [stack=N] [prank=N] [srank=N] [pdelay=MS] [pfail] [sfail] [prio=N] [pref=N] [broken]
+ *   add NAME 6|4|o [path=N] [stack=N] [prank=N] [srank=N] [pdelay=MS] [sdelay=MS] [pfail] [sfail] [prio=N] [pref=N] [broken]
  *   reach NAME | fail NAME | win NAME | withdraw NAME  NAME is a letter; broken: start() fails at once
  *   delay MS | rtt MS                                  race_set_attempt_delay(); rtt: by race_delay_for_rtt()
  *

@@ -163,6 +163,7 @@ static void make_runner(struct world *w, struct runner *runner, unsigned index)
     runner->spec.path_rank = w->path_rank[runner->spec.path];
     runner->spec.stack_rank = w->stack_rank[runner->spec.stack];
     runner->spec.path_delay = w->path_delay[runner->spec.path];
+    runner->spec.stack_delay = w->stack_delay[runner->spec.stack];
     runner->spec.path_failover = w->path_failover[runner->spec.path];
     runner->spec.stack_failover = w->stack_failover[runner->spec.stack];
 }
@@ -188,6 +189,7 @@ static void make_world(struct world *w, uint64_t seed, bool verbose)
         w->path_rank[i] = paths[i] - 1;
         w->stack_rank[i] = stacks[i] * 7;
         w->path_delay[i] = chance(w, 50) ? RACE_PATH_DELAY : 1 + (int64_t)draw(w, 1000000);
+        w->stack_delay[i] = chance(w, 70) ? 0 : 1 + (int64_t)draw(w, 2000000);
         w->path_failover[i] = chance(w, 10);
         w->stack_failover[i] = chance(w, 15);
         w->any_failover |= w->path_failover[i] || w->stack_failover[i];

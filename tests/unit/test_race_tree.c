@@ -41,6 +41,8 @@ static void test_stacks(void **state)
         {"once: many that answer and no more do not hold back the next stack",
          "0 add a 6; 0 add b 6; 0 add c 6 stack=1; 100 reach a; 350 reach b; 400 win c",
          "0 start a; 350 start b; 350 start c; 400 lost a; 400 lost b; 400 won c"},
+        {"as late as the stack says", "0 add a 6; 0 add b 6 stack=1 sdelay=2000; 0 add c 6 path=1; 2100 win b",
+         "0 start a; 500 start c; 2000 start b; 2100 lost a; 2100 lost c; 2100 won b"},
         {"all fail at once", "0 add a 6 broken; 0 add b 6 stack=1 broken; 0 add c 6 stack=2 broken path=1; 0 complete",
          "0 start a; 0 start b; 0 start c; 0 failed"},
     };

@@ -24,85 +24,24 @@ static const hawser_lookup lookups[] = {
     {"example.org", "A", 1 * MS, 19 * MS, 0, "192.0.2.1 (60 s)", "insecure"},
 };
 
+#define ON(interface, local, remote)                                                                                   \
+    .endpoint = "example.org:443", .path = {interface, local, remote}, .stack = "tls/tcp"
+#define UNTRIED .outcome = HAWSER_ATTEMPT_SKIPPED, .layer = "", .reached = ""
+
 static const hawser_attempt attempts[] = {
-    {"example.org:443",
-     {"eth0", "[2001:db8:9::7]:40112", "[2001:db8::1]:443"},
-     "tls/tcp",
-     34 * MS,
-     812 * MS,
-     HAWSER_ATTEMPT_LOST,
-     "tcp",
-     -ECANCELED,
-     "another won",
-     "",
-     0,
-     false,
-     false},
-    {"example.org:443",
-     {"eth0", "192.0.2.77:40114", "192.0.2.1:443"},
-     "tls/tcp",
-     284 * MS,
-     331 * MS,
-     HAWSER_ATTEMPT_FAILED,
-     "tls",
-     -EPROTO,
-     "the certificate expired on 2 March",
-     "tcp",
-     302 * MS,
-     false,
-     false},
-    {"example.org:443",
-     {"eth0", "[2001:db8:9::7]:40116", "[2001:db8::2]:443"},
-     "tls/tcp",
-     331 * MS,
-     352 * MS,
-     HAWSER_ATTEMPT_FAILED,
-     "tcp",
-     -ECONNREFUSED,
-     "connection refused",
-     "",
-     0,
-     false,
-     false},
-    {"example.org:443",
-     {"wlan0", "198.51.100.7:51000", "192.0.2.1:443"},
-     "tls/tcp",
-     534 * MS,
-     812 * MS,
-     HAWSER_ATTEMPT_WON,
-     "",
-     0,
-     "",
-     "tcp",
-     671 * MS,
-     true,
-     false},
-    {"example.org:443",
-     {"wlan0", "", "[2001:db8::1]:443"},
-     "tls/tcp",
-     0,
-     0,
-     HAWSER_ATTEMPT_SKIPPED,
-     "",
-     -ECANCELED,
-     "another won before its turn came",
-     "",
-     0,
-     false,
-     false},
-    {"example.org:443",
-     {"wwan0", "", "192.0.2.1:443"},
-     "tls/tcp",
-     0,
-     0,
-     HAWSER_ATTEMPT_SKIPPED,
-     "",
-     -EPERM,
-     "the policy prohibits the interface wwan0",
-     "",
-     0,
-     false,
-     false},
+    {ON("eth0", "[2001:db8:9::7]:40112", "[2001:db8::1]:443"), .start_us = 34 * MS, .end_us = 812 * MS,
+     .outcome = HAWSER_ATTEMPT_LOST, .layer = "tcp", .code = -ECANCELED, .reason = "another won", .reached = ""},
+    {ON("eth0", "192.0.2.77:40114", "192.0.2.1:443"), .start_us = 284 * MS, .end_us = 331 * MS,
+     .outcome = HAWSER_ATTEMPT_FAILED, .layer = "tls", .code = -EPROTO, .reason = "the certificate expired on 2 March",
+     .reached = "tcp", .reached_us = 302 * MS, .answered_us = 302 * MS},
+    {ON("eth0", "[2001:db8:9::7]:40116", "[2001:db8::2]:443"), .start_us = 331 * MS, .end_us = 352 * MS,
+     .outcome = HAWSER_ATTEMPT_FAILED, .layer = "tcp", .code = -ECONNREFUSED, .reason = "connection refused",
+     .reached = ""},
+    {ON("wlan0", "198.51.100.7:51000", "192.0.2.1:443"), .start_us = 534 * MS, .end_us = 812 * MS,
+     .outcome = HAWSER_ATTEMPT_WON, .layer = "", .reason = "", .reached = "tls", .reached_us = 812 * MS,
+     .answered_us = 671 * MS, .bare = true},
+    {ON("wlan0", "", "[2001:db8::1]:443"), UNTRIED, .code = -ECANCELED, .reason = "another won before its turn came"},
+    {ON("wwan0", "", "192.0.2.1:443"), UNTRIED, .code = -EPERM, .reason = "the policy prohibits the interface wwan0"},
 };
 
 enum { CASE_ONE, CASE_SIX, CASE_LONG, CASE_THIRTY, CASE_HOSTILE, CASE_NOTHING, CASES };
@@ -276,7 +215,7 @@ static void test_json(void **state)
         "{\"endpoint\":\"example.org:443\",\"path\":{\"interface\":\"eth0\",\"local\":\"192.0.2.77:40114\",\"remote\":"
         "\"192.0.2.1:443\"},\"stack\":\"tls/tcp\",\"bare\":false,\"start_us\":284000,\"end_us\":331000,\"outcome\":"
         "\"failed\",\"layer\":\"tls\",\"code\":-71,\"reason\":\"the certificate expired on 2 "
-        "March\",\"reached\":\"tcp\",\"reached_us\":302000,\"early_data\":false}",
+        "March\",\"reached\":\"tcp\",\"reached_us\":302000,\"answered_us\":302000,\"early_data\":false}",
         "{\"name\":\"example.org\",\"question\":\"AAAA\",\"start_us\":0,\"end_us\":34000,\"code\":0,",
         ",\"result\":\"2001:db8::1, 2001:db8::2 (60 s)\",\"dnssec\":\"insecure\"}",
         "\"outcome\":\"won\"",
@@ -341,11 +280,15 @@ static void test_picture(void **state)
     assert_true(won + width > 880 && won + width < 890);
     assert_true((won - axis) / (won + width - axis) > 0.65 && (won - axis) / (won + width - axis) < 0.665);
     assert_true((failed - axis) / (won + width - axis) > 0.345 && (failed - axis) / (won + width - axis) < 0.355);
-    assert_non_null(strstr(text, "failed after 47 ms, tcp reached after 18 ms: the certificate expired on 2 March"));
+    assert_non_null(
+        strstr(text, "failed after 47 ms, its tcp answered after 18 ms: the certificate expired on 2 March"));
     assert_non_null(strstr(text, "class=\"winner\""));
     assert_non_null(strstr(text, "skipped, tls/tcp: the policy prohibits the interface wwan0"));
     assert_non_null(strstr(text, "prefers-color-scheme:dark"));
     assert_non_null(strstr(text, "2001:db8::1, 2001:db8::2 (60 s), insecure"));
+    /* the peer answered 137 ms into the winner's 278 */
+    failed = number_at(strstr(text, "rect class=\"won\""), "class=\"reached\"", " x=\"") - won;
+    assert_true(failed / width > 0.47 && failed / width < 0.5);
     free(text);
 }
 
