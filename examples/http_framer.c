@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP/1.1 responses as messages: a framer for <hawser/layer.h>. Its first exchange is part of the race, so that the 502
- * of a captive proxy on one way loses to the real answer on another.
+ * HTTP/1.1 responses by a framer, whose first exchange is part of the race: a captive proxy's 502 loses to the real answer.
  *
  *     example_http_framer http|https ENDPOINT [ENDPOINT...] PATH     (the body to stdout, the head to stderr)
  */
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
