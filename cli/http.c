@@ -77,7 +77,7 @@ static ssize_t read_head(hawser_framing *framing, const uint8_t *data, size_t si
 
         if (size > used && (r = check_begin(framing, data + used, size - used)) < 0)
             return r;
-        if (length == 0 && size - used > HEAD_MAX)
+        if (used > HEAD_MAX || (length == 0 && size - used > HEAD_MAX))
             return hawser_framing_fail(framing, -HAWSER_ELARGE, "the answer's headers are longer than 64 KiB");
         if (length == 0)
             return 0;

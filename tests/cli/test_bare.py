@@ -89,6 +89,7 @@ class Connect(BareCase):
         server = self.server(serve)
         code, _, text = self.run_tool("connect", "--bare", server.endpoint, stdin=b"x")
         self.assertEqual(code, 1, text)
+        self.assert_one_sentence(text, server.endpoint, "reset")
 
     def test_nobody_there(self):
         server = self.server(echo)

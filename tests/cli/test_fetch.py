@@ -305,6 +305,7 @@ class Wrong(FetchCase):
                 (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "Transfer-Encoding"),
                 (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "4 of 10"),
                 (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70000, "64 KiB"),
+                (b"HTTP/1.1 100 Continue\r\n\r\n" * 4000, "64 KiB"),
                 (chunked + b"zz\r\n", "chunk"),
                 (chunked + b"fffffffffffffffff\r\n", "range"),
                 (chunked + b"5;" + b"x" * 2000, "too long"),

@@ -210,9 +210,11 @@ class Memory(Case):
         self.connect(server.endpoint)
         code, events, text = self.run_json("forget", "example.org:1")
         self.assertEqual((code, only(events, "forgotten")["count"]), (0, 0), text)
-        code, events, text = self.run_json("forget")
-        self.assertEqual(code, 0, text)
-        self.assertGreater(only(events, "forgotten")["count"], 0)
+        for words in ([server.endpoint], []):
+            self.connect(server.endpoint)
+            code, events, text = self.run_json("forget", *words)
+            self.assertEqual(code, 0, text)
+            self.assertGreater(only(events, "forgotten")["count"], 0, words)
         self.assertEqual(self.run_tool("forget")[:2], (0, b"forgot 0 entries\n"))
 
     def test_a_poisoned_file_is_set_aside_and_said_so(self):
