@@ -75,6 +75,9 @@ void paths_network(struct paths *paths, const struct layer_address *remote, unsi
                    char ret_network[PATH_NETWORK]);
 /* Whether an interface is up and running. */
 bool paths_running(struct paths *paths, unsigned index);
+/* The families that this host could speak to others in: bits 2 (IPv6) and 4 (IPv4) for those in which it has an address that
+ * reaches beyond its link; 0: not known, or alone on its link. */
+unsigned paths_families(struct paths *paths);
 /* RFC 6724 section 6: ret_order[i] is the rank of address i, 0 the best; an address without a route comes last. */
 void paths_sort(struct paths *paths, const struct layer_address *addresses, size_t count, unsigned *ret_order);
 

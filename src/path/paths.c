@@ -3,6 +3,7 @@
 #include "path/internal.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -147,4 +148,18 @@ void paths_network(struct paths *paths, const struct layer_address *remote, unsi
     route_plain(remote, &plain);
     if (paths_route(paths, &plain, index, NULL, &route) == 0)
         network_name(paths, interface, plain.address.ss_family, &route, ret_network);
+}
+
+unsigned paths_families(struct paths *paths)
+{
+    const struct interface_address *addresses;
+    unsigned families = 0;
+    size_t count;
+
+    paths_refresh(paths);
+    addresses = interfaces_addresses(paths->interfaces, &count);
+    for (size_t i = 0; i < count; i++)
+        if (addresses[i].scope == RT_SCOPE_UNIVERSE || addresses[i].scope == RT_SCOPE_SITE)
+            families |= addresses[i].family == AF_INET6 ? 2 : 4;
+    return families;
 }

@@ -207,8 +207,9 @@ static void place_put(struct establish *e, const struct found *found, unsigned s
 {
     struct place *place = place_find(e, found, source);
 
-    if (place) {
-        place->found = *found;
+    if (place) { /* two records may name one address: the better one counts */
+        if (place->gone || found->rank < place->found.rank)
+            place->found = *found;
         place->gone = false;
         return;
     }
@@ -357,7 +358,7 @@ static void source_answered(void *user, const struct resolve_answer *answer)
     for (size_t i = 0; i < answer->gone_count; i++) {
         struct place *place = place_find(e, &answer->gone[i], index);
 
-        if (place)
+        if (place && place->found.rank == answer->gone[i].rank)
             place->gone = true;
     }
     places_add(e, answer->found, answer->found_count, index);
@@ -383,10 +384,12 @@ static bool is_web(const struct establish_endpoint *given)
 
 static int source_resolve(struct establish *e, struct source *source)
 {
+    unsigned families = paths_families(e->paths);
     const struct resolve_config config = {
         .endpoint = &source->given.endpoint,
         .timeout_us = e->config.timeout,
         .https = !source->proxy && is_web(&source->given),
+        .families = families,
         .answered = source_answered,
         .user = source,
     };
@@ -394,7 +397,7 @@ static int source_resolve(struct establish *e, struct source *source)
 
     if (!source->proxy)
         history_prepare(e->history, source->service); /* on the worker, while the name servers are asked */
-    source->waiting = RACE_V6 | RACE_V4 | (config.https ? RACE_SERVICE : 0u);
+    source->waiting = (families ? families : RACE_V6 | RACE_V4) | (config.https ? RACE_SERVICE : 0u);
     race_ask(e->race, source->waiting);
     r = resolve_start(e->context, &config, &source->resolution);
     if (r < 0) {
