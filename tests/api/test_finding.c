@@ -207,6 +207,90 @@ static void contradictions_are_refused_at_once(void **state)
     hawser_properties_unref(properties);
 }
 
+/* ------------------------------------------------------------------------------------------------------- early data */
+
+/* Binds [::1]:port, and listens without ever saying a word. */
+static int silent_at(unsigned port)
+{
+    struct sockaddr_in6 address = {
+        .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT, .sin6_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+/* Listens on [::1] at a port that is free on 127.0.0.1 too, which the descriptor keeps so. */
+static int listen_on_a_pair(struct world *world, unsigned *ret_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    for (;;) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        world_listen_at(world, "[::1]:0", NULL);
+        *ret_port = (unsigned)atoi(strrchr(hawser_association_endpoint(world->listener), ':') + 1);
+        address.sin_port = htons((uint16_t)*ret_port);
+        if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0)
+            return fd;
+        assert_int_equal(errno, EADDRINUSE);
+        close(fd);
+    }
+}
+
+static void associate_by_name(struct world *world, unsigned port)
+{
+    char endpoint[400];
+
+    snprintf(endpoint, sizeof endpoint, "%s@localhost:%u", hawser_identity_name(world->identity), port);
+    assert_int_equal(hawser_associate(world->client_context, endpoint, NULL, &world->client.line), 0);
+    end_note(&world->client, world->client.line);
+}
+
+/*
+ * A ticket serves one attempt, and so does what leaves early with it (S4.28): the branch that has it stalls, another wins
+ * without, and the message arrives once.
+ */
+static void a_ticket_is_used_by_one_attempt(void **state)
+{
+    struct world *world = *state;
+    hawser_report *report = NULL;
+    char endpoint[64];
+    unsigned port;
+    int fd = listen_on_a_pair(world, &port);
+
+    associate_by_name(world, port);
+    until(world, world->client.seen[HAWSER_ESTABLISHED] && world->server.line);
+    assert_int_equal(hawser_close(world->client.line, 0, ""), 0);
+    until(world, world->client.closed && world->server.closed);
+    end_drop(&world->client);
+    end_drop(&world->server);
+
+    close(fd);
+    snprintf(endpoint, sizeof endpoint, "127.0.0.1:%u", port);
+    world_listen_at(world, endpoint, NULL); /* in place of the other */
+    fd = silent_at(port);
+    associate_by_name(world, port);
+    hawser_register(world->client.line, HAWSER_ESTABLISHED, keep_report, &report);
+    assert_int_equal(hawser_send(world->client.line, "again", 5, HAWSER_MESSAGE(.safely_replayable = true), NULL), 0);
+    until(world, report && world->client.settled == 1);
+    assert_int_equal(report->attempt_count, 2);
+    assert_true(report->attempts[0].early_data);
+    assert_int_equal(report->attempts[0].outcome, HAWSER_ATTEMPT_LOST);
+    assert_false(report->attempts[1].early_data);
+    assert_int_equal(report->attempts[1].outcome, HAWSER_ATTEMPT_WON);
+    assert_false(report->resumed || report->early_data_accepted);
+    assert_int_equal(world->client.outcomes[0].kind, HAWSER_ACKED);
+    assert_int_equal(world->server.received_count, 1);
+    assert_false(world->server.received[0].received.early);
+    hawser_report_free(report);
+    close(fd);
+}
+
 /* ------------------------------------------------------------------------------------------------- hawser_connect() */
 
 static void connect_gives_a_plain_descriptor(void **state)
@@ -285,6 +369,7 @@ int main(void)
         api_test(ending_in_mid_race_leaves_nothing),
         api_test(report_is_told_in_time_or_not),
         api_test(contradictions_are_refused_at_once),
+        api_test(a_ticket_is_used_by_one_attempt),
         api_test(connect_gives_a_plain_descriptor),
         api_test(connect_says_why_not),
         api_test(connect_beside_a_loop),
