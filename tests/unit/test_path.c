@@ -335,8 +335,9 @@ static void test_temporary_addresses(void **state)
     assert_int_equal(choice.local.size, sizeof(struct sockaddr_in6));
     assert_string_not_equal(text_of(&choice.local), "2001:db8:1::1");
     hawser_properties_unref(properties);
-    world_write("/proc/sys/net/ipv6/conf/p0/use_tempaddr", "2");
-    choice = first(context, "2001:db8:9::2", &wish);
+    world_write("/proc/sys/net/ipv6/conf/p0/use_tempaddr", "2"); /* and now it prefers the temporary ones */
+    choice = first(context, "2001:db8:9::2", NULL);
+    assert_true(choice.usable && choice.temporary && choice.local.size == 0);
     properties = properties_of("useTemporaryLocalAddress", "prohibit");
     wish.values = properties_values(properties);
     choice = first(context, "2001:db8:9::2", &wish);
