@@ -298,6 +298,18 @@ bool attempt_ran(const struct attempt *attempt)
     return attempt->start != 0 && attempt->outcome != HAWSER_ATTEMPT_SKIPPED;
 }
 
+/* Before anything was sent the gateway's link address, which tells networks apart, may not have been known. */
+static void note_network(struct attempt *attempt)
+{
+    char network[PATH_NETWORK] = "";
+
+    if (attempt->choice.index == 0)
+        return;
+    paths_network(attempt->establish->paths, &attempt->place->found.address, attempt->choice.index, network);
+    if (*network)
+        memcpy(attempt->choice.network, network, sizeof network);
+}
+
 void attempt_note(struct attempt *attempt)
 {
     struct establish *e = attempt->establish;
@@ -306,6 +318,7 @@ void attempt_note(struct attempt *attempt)
     struct layer_link link = {.rtt_us = 0};
     bool won = attempt->outcome == HAWSER_ATTEMPT_WON;
 
+    note_network(attempt);
     (void)endpoint_print_address(&attempt->place->found.address, address, sizeof address);
     if (won && attempt->top) {
         layer_link(attempt->top, &link);
