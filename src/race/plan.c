@@ -188,11 +188,13 @@ static bool stack_known(const char *name)
 
 static int plans_named(struct establish *e, char *reason, size_t size)
 {
-    char list[256], *state = NULL;
+    char list[256], *rest = list;
 
-    if ((size_t)snprintf(list, sizeof list, "%s", e->config.stacks) >= sizeof list)
+    if ((size_t)snprintf(list, sizeof list, "%s", e->config.stacks) >= sizeof list) {
+        snprintf(reason, size, "the list of stacks is too long");
         return -EINVAL;
-    for (char *word = strtok_r(list, ",", &state); word; word = strtok_r(NULL, ",", &state)) {
+    }
+    for (char *word = strsep(&rest, ","); word; word = strsep(&rest, ",")) {
         struct stack_words words;
         int r;
 

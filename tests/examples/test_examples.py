@@ -126,13 +126,16 @@ class Examples(Runner):
     def test_bare_lines(self):
         """A server of lines for whoever comes."""
         process = subprocess.Popen([self.program("bare_lines"), "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
-                                   env=self.environment)
+                                   stderr=subprocess.PIPE, env=self.environment)
         self.started.append(process)
         port = int(process.stdout.readline().strip().rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as client:
             client.sendall(b"one\ntwo\r\n")
             client.shutdown(socket.SHUT_WR)
-            self.assertEqual(client.makefile("rb").read(), b"ONE\nTWO\n")
+            with client.makefile("rb") as answer:
+                self.assertEqual(answer.read(), b"ONE\nTWO\n")
+        self.assertEqual(process.stderr.readline().strip().split(":")[0], "bare 127.0.0.1")
+        process.stderr.close()
 
     def test_hello(self):
         _, endpoint = self.start("echo_listener")

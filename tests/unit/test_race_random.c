@@ -406,6 +406,6 @@ int main(int argc, char **argv)
         passed += good;
         failed += !good;
     }
-    printf("%" PRIu64 " passed, %" PRIu64 " failed; %" PRIu64 " attempts\n", passed, failed, starts);
+    printf("%" PRIu64 " attempts\n%" PRIu64 " passed, %" PRIu64 " failed\n", starts, passed, failed);
     return failed > 0;
 }
