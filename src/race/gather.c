@@ -363,7 +363,12 @@ static void source_answered(void *user, const struct resolve_answer *answer)
     }
     places_add(e, answer->found, answer->found_count, index);
     places_drop_gone(e);
-    answered_all(e, source, answer->questions);
+    /* While a name has led nowhere, its negative answers are no reason to start with what ranks behind it. */
+    source->held |= answer->questions;
+    if (source->found || answer->last) {
+        answered_all(e, source, source->held);
+        source->held = 0;
+    }
     if (answer->last) {
         source->resolution = NULL;
         answered_all(e, source, source->waiting);

@@ -52,6 +52,7 @@ struct source {
     char *texts;
     struct resolution *resolution; /* NULL: none under way */
     unsigned waiting;              /* questions that it asked */
+    unsigned held;                 /* of them those answered, and not told to the race yet */
     bool found;                    /* at least one address */
 };
 
