@@ -86,7 +86,7 @@ int hawser_close(hawser_association *association, uint64_t code, const char *rea
         else
             session_close(association->session, code, reason);
         if (association->linger != NEVER)
-            association->deadline = association_now(association) + association->linger;
+            association->deadline = loop_after(association_now(association), association->linger);
     }
     association->end_code = code;
     association_wake(association);

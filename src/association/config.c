@@ -94,6 +94,14 @@ static const char *string_put(char **at, const char *text)
     return begin;
 }
 
+/* One protocol's name, as TLS carries it (RFC 7301 section 3.1); which line is hawser's own is told by its name alone. */
+static bool alpn_usable(const char *alpn)
+{
+    size_t size = alpn ? strlen(alpn) : 1;
+
+    return size > 0 && size <= 255 && !(alpn && strcmp(alpn, "hawser/1") == 0);
+}
+
 int secure_new(hawser_context *context, const struct secure_options *options, struct secure **ret_secure)
 {
     const char *const texts[] = {options->server_name, options->service, options->alpn};
@@ -103,6 +111,11 @@ int secure_new(hawser_context *context, const struct secure_options *options, st
     char *at;
     int r;
 
+    if (!alpn_usable(options->alpn)) {
+        loop_log(context, HAWSER_LOG_ERROR,
+                 "the program's own protocol name is wrong: it has 1 to 255 bytes, and is not hawser/1");
+        return -EINVAL;
+    }
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         size += texts[i] ? strlen(texts[i]) + 1 : 0;
     secure = calloc(1, sizeof *secure + size);
@@ -150,8 +163,13 @@ struct secure *secure_unref(struct secure *secure)
     return NULL;
 }
 
+/* So that sums of times never overflow; nobody waits for so long. */
+#define DURATION_MAX (INT64_MAX / 4)
+
 static int64_t duration(int64_t given, int64_t otherwise, int64_t none)
 {
+    if (given > DURATION_MAX)
+        return DURATION_MAX;
     return given < 0 ? none : given > 0 ? given : otherwise;
 }
 

@@ -94,7 +94,7 @@ static int listener_child(hawser_association *parent, int fd, bool tls, struct s
     listener->waiting_count++;
     list_append(&listener->waiting, &child->waiting);
     listener_balance(listener);
-    child->deadline = association_now(child) + listener->handshake_timeout;
+    child->deadline = loop_after(association_now(child), listener->handshake_timeout);
     association_arm(child, child->deadline);
     strand_set_top(strand, top);
     *ret_strand = strand;

@@ -333,7 +333,7 @@ static int start_records(struct hawser_resolving *resolving, struct resolver *re
     int r = record_name(resolving, endpoint, &name);
 
     if (r < 0 || (r = loop_timer_set(resolving->context, &resolving->timer,
-                                     loop_now(resolving->context) + resolving->timeout_us)) < 0)
+                                     loop_after(loop_now(resolving->context), resolving->timeout_us))) < 0)
         return r;
     r = resolver_prepare(resolver, prove, true, &conf, resolving->why, sizeof resolving->why);
     if (r < 0) {

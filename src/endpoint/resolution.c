@@ -543,7 +543,7 @@ int resolve_start(hawser_context *context, const struct resolve_config *config, 
     resolution->config.scheme = resolution->scheme;
     resolution->bits_wanted = resolution->config.families | (config->https || config->scheme ? BIT_SERVICE : 0);
     resolution->start = loop_now(context);
-    resolution->deadline = resolution->start + config->timeout_us;
+    resolution->deadline = loop_after(resolution->start, config->timeout_us);
     list_init(&resolution->questions);
     resolution->membership.end = end_with_context;
     resolver_join(resolver, &resolution->membership);

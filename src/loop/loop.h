@@ -49,6 +49,11 @@ struct loop_job {
 int loop_check(const hawser_context *context);
 
 int64_t loop_now(const hawser_context *context); /* as of this dispatch; outside of one, the clock */
+/* A time that lies after another, however long the program wants to wait. */
+static inline int64_t loop_after(int64_t from, int64_t delay)
+{
+    return delay > INT64_MAX - 1 - from ? INT64_MAX - 1 : from + delay;
+}
 int64_t loop_clock(void);                        /* CLOCK_BOOTTIME, microseconds */
 /* Keeps a few large blocks for reuse; bounded. May be used from any thread. What outlives the context (a message that a
  * program keeps) holds a reference of its own. */

@@ -155,7 +155,7 @@ int hawser_timer(hawser_context *context, int64_t delay_us, void (*fn)(void *use
     *timer = (struct user_timer){.context = context, .fn = fn, .user = user};
     loop_timer_init(&timer->timer, fire_user_timer);
     now = loop_now(context);
-    due = delay_us <= 0 ? now : delay_us > INT64_MAX - 1 - now ? INT64_MAX - 1 : now + delay_us;
+    due = delay_us <= 0 ? now : loop_after(now, delay_us);
     r = loop_timer_set(context, &timer->timer, due);
     if (r < 0) {
         free(timer);

@@ -7,7 +7,7 @@
 
 #include "race/internal.h"
 
-#define SILENT_TIMES 2      /* an attempt is silent when it ran this many times as long as the winner took */
+#define SILENT_TIMES 2 /* an attempt is silent when it heard nothing for this many times as long as the winner took */
 #define SYN_TIMEOUT 1000000 /* after which the system sends a SYN again */
 
 const struct tls_config *attempt_tls(const struct attempt *attempt)
@@ -248,7 +248,7 @@ static int verdict(struct attempt *attempt, char *reason, size_t size)
     bool session;
 
     layer_peer(attempt->top, &peer);
-    session = peer.alpn && strcmp(peer.alpn, "hawser/1") == 0;
+    session = attempt->plan->session && peer.alpn && strcmp(peer.alpn, "hawser/1") == 0;
     if (!session && !attempt->plan->bare) {
         snprintf(reason, size, "%s", hawser_strerror(-HAWSER_ENOTSPOKEN));
         return -HAWSER_ENOTSPOKEN;
@@ -331,16 +331,16 @@ void attempt_note(struct attempt *attempt)
         history_note_speaks(e->history, key.service, HISTORY_BARE);
 }
 
-/* It had begun long before the winner, who came through meanwhile, and nobody answered: not another stagger for it the next
- * time. Slow ones that do answer are no failures. */
+/* It had begun before the winner, who came through meanwhile, and for twice as long as that took nobody said a word, neither at
+ * first nor after TCP had answered: not another stagger for it the next time. Slow ones that do answer are no failures. */
 void attempt_note_silent(struct attempt *attempt, const struct attempt *winner)
 {
     struct establish *e = attempt->establish;
-    int64_t ran = attempt->end - attempt->start;
+    int64_t silent = attempt->end - (attempt->reached_at ? attempt->reached_at : attempt->start);
     struct history_key *key;
 
-    if (attempt->outcome != HAWSER_ATTEMPT_LOST || *attempt->reached || attempt->start >= winner->start ||
-        ran < RACE_ATTEMPT_DELAY_MIN || ran < SILENT_TIMES * (winner->end - winner->start))
+    if (attempt->outcome != HAWSER_ATTEMPT_LOST || attempt->start >= winner->start || silent < RACE_ATTEMPT_DELAY_MIN ||
+        silent < SILENT_TIMES * (winner->end - winner->start))
         return;
     key = attempt_key(attempt);
     if (key)

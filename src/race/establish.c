@@ -164,6 +164,14 @@ static void on_paths(struct paths_user *user)
         gather_paths_changed(e);
 }
 
+static void on_history(struct history_user *user)
+{
+    struct establish *e = container_of(user, struct establish, history_user);
+
+    if (policy_of(e->context, &e->policy) == 0)
+        gather_history_read(e);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- life */
 
 static int make_parts(struct establish *e)
@@ -172,7 +180,7 @@ static int make_parts(struct establish *e)
         .memory = loop_memory(e->context),
         .handler = &race_calls,
         .user = e,
-        .deadline = e->config.timeout > 0 ? e->began + e->config.timeout : RACE_NEVER,
+        .deadline = e->config.timeout > 0 ? loop_after(e->began, e->config.timeout) : RACE_NEVER,
         .attempt_delay = 0,
         .prefer_v4 = e->prefer_v4,
     };
@@ -273,6 +281,8 @@ int establish_new(hawser_context *context, const struct establish_config *config
     list_init(&e->attempts);
     list_init(&e->paths_user.link);
     e->paths_user.changed = on_paths;
+    list_init(&e->history_user.link);
+    e->history_user.read = on_history;
     loop_timer_init(&e->timer, establish_fire);
     loop_deferred_init(&e->work, establish_work);
     r = establish_fill(e, config, reason, reason_size);
@@ -298,6 +308,8 @@ void establish_free(struct establish *e)
     loop_timer_clear(e->context, &e->timer);
     if (list_linked(&e->paths_user.link))
         list_remove(&e->paths_user.link);
+    if (list_linked(&e->history_user.link))
+        list_remove(&e->history_user.link);
     while (!list_empty(&e->attempts))
         attempt_free(list_first(&e->attempts, struct attempt, link));
     gather_free(e);
