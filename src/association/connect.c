@@ -73,12 +73,14 @@ static int endpoints_parse(hawser_connecting *c, const char *first, const hawser
 /* What this call is for: no session, no encryption. A program that demands them asks for something else. */
 static int properties_make(hawser_connecting *c, const hawser_properties *given)
 {
+    const struct property_values *values;
     int r = given ? hawser_properties_copy(given, &c->properties) : hawser_properties_new(&c->properties);
 
     if (r < 0)
         return r;
-    if (property_given(properties_values(c->properties), "security") &&
-        properties_values(c->properties)->security == HAWSER_REQUIRE)
+    values = properties_values(c->properties);
+    if ((property_given(values, "security") && values->security == HAWSER_REQUIRE) ||
+        (property_given(values, "session") && values->session == HAWSER_REQUIRE))
         return -HAWSER_EPROPERTY;
     r = hawser_properties_set(c->properties, "security", "prohibit");
     return r < 0 ? r : hawser_properties_set(c->properties, "session", "prohibit");

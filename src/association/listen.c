@@ -165,6 +165,12 @@ static int listen_secure(hawser_association *association, const hawser_listen_op
     /* "hk-...@" before a listener's address says which identity is meant to answer there. */
     if (*endpoint->key_name && strcmp(endpoint->key_name, hawser_identity_name(association->secure->tls.identity)) != 0)
         return -HAWSER_EKEYWRONG;
+    if (association->listener->plain &&
+        (options->min_verification > HAWSER_VERIFICATION_NONE || !trust_is_any(association->secure->tls.trust))) {
+        loop_log(association->context, HAWSER_LOG_ERROR,
+                 "who comes has to be verified, and nobody is without encryption: require security");
+        return -HAWSER_EPROPERTY;
+    }
     listen_secure_bare(association);
     if (trust_is_any(association->secure->tls.trust))
         loop_log(association->context, HAWSER_LOG_INFO, "trust \"any\": those who come are not verified");

@@ -150,6 +150,17 @@ static const struct establish_handler handler = {.opened = on_opened, .over = on
 
 /* ---------------------------------------------------------------------------------------------------------- start */
 
+/* A key in an endpoint, or a least verification, is a demand on whoever answers: also where the program would rather have
+ * no encryption. */
+static bool open_verified(const struct opening *opening, const hawser_associate_options *options)
+{
+    bool demanded = options->min_verification > HAWSER_VERIFICATION_NONE;
+
+    for (size_t i = 0; i < opening->endpoint_count; i++)
+        demanded |= *opening->endpoints[i].endpoint.key_name != '\0';
+    return demanded;
+}
+
 static int open_refuse(hawser_association *association, int code, const char *reason)
 {
     if (*reason)
@@ -171,6 +182,7 @@ int open_start(hawser_association *association, const hawser_associate_options *
         .timeout = options->timeout_us ? options->timeout_us : DEFAULT_TIMEOUT,
         .fast_open = !options->no_fast_open,
         .framed = options->framer != NULL,
+        .verified = open_verified(opening, options),
         .handler = &handler,
         .user = association,
     };

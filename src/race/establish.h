@@ -41,7 +41,8 @@ struct establish_config {
     const struct property_values *values; /* the caller's */
     int64_t timeout;
     bool fast_open;
-    bool framed; /* a bare one has a framer that keeps messages apart */
+    bool framed;   /* a bare one has a framer that keeps messages apart */
+    bool verified; /* the peer has to be verified: what is not encrypted is ruled out */
     const struct establish_handler *handler;
     void *user;
 };

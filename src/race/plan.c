@@ -61,6 +61,10 @@ static void plan_judge(struct establish *e, struct plan *plan, const struct stac
     char reason[REASON_MAX] = "";
 
     plan->code = property_judge_stack(e->config.values, &stack, &rank, plan->reason, sizeof plan->reason);
+    if (plan->code == 0 && e->config.verified && !words->secure) {
+        plan->code = -HAWSER_EPROHIBITED;
+        snprintf(plan->reason, sizeof plan->reason, "the peer has to be verified, and nobody is without encryption");
+    }
     switch (policy_on_stack(e->policy, plan->stack, reason, sizeof reason)) {
     case HAWSER_PROHIBIT:
         if (plan->code == 0) {
@@ -247,7 +251,7 @@ int plans_make(struct establish *e, char *reason, size_t size)
     for (unsigned i = 0; i < e->plan_count; i++) {
         if (e->plans[i].code == 0)
             return 0;
-        refused = &e->plans[i];
+        refused = refused ? refused : &e->plans[i];
     }
     snprintf(reason, size, "%s",
              refused ? refused->reason : "no stack is left: a line without encryption cannot carry hawser/1");
