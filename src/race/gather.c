@@ -110,10 +110,27 @@ static bool attempt_exists(const struct establish *e, const struct place *place,
     return false;
 }
 
+/* Policy speaks of hosts, and endpoints may have several: what was asked for the first is asked for this one too. */
+static bool policy_refuses(const struct establish *e, const struct attempt *attempt, char *reason, size_t size)
+{
+    const char *host = e->sources[attempt->endpoint].host;
+
+    if (attempt->endpoint == 0)
+        return false;
+    if (!proxies_suit(e, attempt->endpoint, attempt->plan->proxy >= 0)) {
+        snprintf(reason, size, "the policy demands another way to %.200s", host);
+        return true;
+    }
+    return e->sources[attempt->place->source].proxy &&
+           policy_on_interface(e->policy, attempt->choice.interface, attempt->choice.type, host, reason, size) ==
+               HAWSER_PROHIBIT;
+}
+
 static void attempt_new(struct establish *e, const struct place *place, const struct plan *plan, unsigned endpoint,
                         const struct path_choice *choice)
 {
     struct attempt *attempt;
+    char reason[REASON_MAX] = "";
 
     if (place->gone || attempt_exists(e, place, plan, endpoint, choice) || e->decided)
         return;
@@ -140,6 +157,8 @@ static void attempt_new(struct establish *e, const struct place *place, const st
         attempt_skip(attempt, -EINVAL, "this stack does not lead to this kind of address");
     else if (!choice->usable)
         attempt_skip(attempt, choice->code, choice->reason);
+    else if (policy_refuses(e, attempt, reason, sizeof reason))
+        attempt_skip(attempt, -HAWSER_EPROHIBITED, reason);
     else
         attempt_enter(attempt);
 }
@@ -179,7 +198,7 @@ static void place_choose(struct establish *e, struct place *place)
         .values = e->config.values,
         .interface = *endpoint->interface ? endpoint->interface : e->config.local_interface,
         .local = e->config.local,
-        .host = *e->sources[0].host ? e->sources[0].host : NULL,
+        .host = e->sources[e->sources[place->source].proxy ? 0 : place->source].host,
     };
 
     place->choice_count = paths_choose(e->paths, &place->found.address, &wish, place->choices);
@@ -312,7 +331,6 @@ static void gather_complete(struct establish *e)
     race_complete(e->race, establish_now(e));
 }
 
-/* A question counts as answered once nobody waits for an answer of its kind. */
 /* All that was found so far failed lately, so that a better answer is worth the resolution delay. */
 static bool all_failed_lately(const struct establish *e)
 {
@@ -330,6 +348,13 @@ static bool all_failed_lately(const struct establish *e)
     return some;
 }
 
+/* What is remembered may be worth it too, when it comes in a moment. */
+static bool history_is_coming(const struct establish *e)
+{
+    return list_linked(&e->history_user.link) && !e->history_read && !history_ready(e->history, e->sources[0].service);
+}
+
+/* A question counts as answered once nobody waits for an answer of its kind. */
 static void answered_all(struct establish *e, struct source *source, unsigned questions)
 {
     unsigned still = 0;
@@ -338,7 +363,7 @@ static void answered_all(struct establish *e, struct source *source, unsigned qu
     for (unsigned i = 0; i < e->source_count; i++)
         still |= e->sources[i].waiting;
     e->held |= questions;
-    if ((still && all_failed_lately(e)) || !(e->held & ~still))
+    if ((still && (history_is_coming(e) || all_failed_lately(e))) || !(e->held & ~still))
         return;
     race_answered(e->race, e->held & ~still, establish_now(e));
     e->held &= still;
@@ -377,6 +402,16 @@ static void source_answered(void *user, const struct resolve_answer *answer)
     establish_wake(e);
 }
 
+void gather_history_read(struct establish *e)
+{
+    if (e->decided || e->place_count == 0)
+        return;
+    history_begin(e);
+    rank_again(e);
+    answered_all(e, &e->sources[0], 0);
+    establish_wake(e);
+}
+
 static bool is_web(const struct establish_endpoint *given)
 {
     const struct tls_config *tls = given->bare_tls;
@@ -402,6 +437,8 @@ static int source_resolve(struct establish *e, struct source *source)
 
     if (!source->proxy)
         history_prepare(e->history, source->service); /* on the worker, while the name servers are asked */
+    if (!source->proxy && !list_linked(&e->history_user.link) && !history_ready(e->history, source->service))
+        history_join(e->history, &e->history_user);
     source->waiting = (families ? families : RACE_V6 | RACE_V4) | (config.https ? RACE_SERVICE : 0u);
     race_ask(e->race, source->waiting);
     r = resolve_start(e->context, &config, &source->resolution);

@@ -110,6 +110,7 @@ struct establish {
     const struct policy *policy; /* valid during a call; asked for anew in each */
     struct history *history;
     struct paths_user paths_user;
+    struct history_user history_user;
     struct loop_timer timer;
     struct loop_deferred work;
     int64_t began, ended;
@@ -136,11 +137,14 @@ int plans_make(struct establish *establish, char *reason, size_t size);
 /* proxy.c: the proxies of properties and policy become sources. -HAWSER_EPROPERTY and what is wrong. */
 int proxies_make(struct establish *establish, char *reason, size_t size);
 bool proxies_only(const struct establish *establish); /* direct is out of question */
-const char *proxy_layer(const struct source *proxy);  /* "socks5", "http-connect" */
+/* Whether the policy for another of the peer's endpoints lets it have the ways that were made for the first. */
+bool proxies_suit(const struct establish *establish, unsigned endpoint, bool by_proxy);
+const char *proxy_layer(const struct source *proxy); /* "socks5", "http-connect" */
 
 /* gather.c */
 int gather_begin(struct establish *establish);
 void gather_paths_changed(struct establish *establish);
+void gather_history_read(struct establish *establish);
 void gather_free(struct establish *establish);
 
 /* attempt.c */

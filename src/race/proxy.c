@@ -117,6 +117,25 @@ bool proxies_only(const struct establish *e)
     return set_demands(&by_policy);
 }
 
+static bool same_set(const struct property_set *one, const struct property_set *other)
+{
+    for (unsigned i = 0; i < one->count && i < other->count; i++)
+        if (strcmp(one->wants[i].value, other->wants[i].value) != 0)
+            return false;
+    return one->count == other->count;
+}
+
+bool proxies_suit(const struct establish *e, unsigned endpoint, bool by_proxy)
+{
+    struct property_set first = {0}, own = {0};
+
+    if (e->sources[endpoint].given.endpoint.kind == ENDPOINT_UNIX)
+        return true;
+    policy_proxies(e->policy, e->sources[0].host, &first);
+    policy_proxies(e->policy, e->sources[endpoint].host, &own);
+    return !set_demands(&own) || (by_proxy && same_set(&first, &own));
+}
+
 static int add_set(struct establish *e, const struct property_set *set, char *reason, size_t size)
 {
     for (unsigned i = 0; i < set->count; i++) {
@@ -147,7 +166,38 @@ static bool requires_direct(const struct property_set *set)
     return false;
 }
 
-/* The program's own first; what it says of direct connections holds against the policy's wishes, not its demands. */
+static bool set_has(const struct property_set *set, const char *url)
+{
+    for (unsigned i = 0; i < set->count; i++)
+        if (strcmp(set->wants[i].value, url) == 0)
+            return true;
+    return false;
+}
+
+/* What the program requires, and the policy's demand does not know. */
+static const char *required_beside(const struct property_set *program, const struct property_set *policy)
+{
+    for (unsigned i = 0; i < program->count; i++)
+        if (program->wants[i].preference == HAWSER_REQUIRE && !set_has(policy, program->wants[i].value))
+            return program->wants[i].value;
+    return NULL;
+}
+
+/* The policy demands a proxy: nothing that the program says leads around it. */
+static int add_demanded(struct establish *e, const struct property_set *by_policy, char *reason, size_t size)
+{
+    const char *other = required_beside(&e->config.values->proxy, by_policy);
+
+    if (other) {
+        snprintf(reason, size, "the policy demands another way than %s, which is required",
+                 strcmp(other, "direct") == 0 ? "direct" : "the proxy");
+        return -HAWSER_EPROHIBITED;
+    }
+    e->ranked_by_policy = true;
+    return add_set(e, by_policy, reason, size);
+}
+
+/* The program's own first; what it says holds against the policy's wishes, not its demands. */
 int proxies_make(struct establish *e, char *reason, size_t size)
 {
     struct property_set by_policy = {0};
@@ -156,8 +206,10 @@ int proxies_make(struct establish *e, char *reason, size_t size)
     if (e->sources[0].given.endpoint.kind == ENDPOINT_UNIX)
         return 0;
     policy_proxies(e->policy, e->sources[0].host, &by_policy);
+    if (set_demands(&by_policy))
+        return add_demanded(e, &by_policy, reason, size);
     if (requires_direct(&e->config.values->proxy))
-        return set_demands(&by_policy) ? -HAWSER_EPROHIBITED : 0;
+        return 0;
     r = add_set(e, &e->config.values->proxy, reason, size);
     if (r == 0 && by_policy.count > 0 && e->config.values->proxy.count == 0) {
         r = add_set(e, &by_policy, reason, size);
