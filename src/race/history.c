@@ -40,6 +40,7 @@ struct history {
     bool unsaved;        /* something changed that the file was not told */
     bool asked;          /* for the counters */
     uint64_t generation; /* of the file, when all that is loaded was as it says; 0: it is to be read again */
+    struct list users;   /* history_user */
     struct loop_job job;
     bool visiting, visited; /* the job is under way; its work is done */
     struct history_visit visit;
@@ -292,6 +293,15 @@ static void done(struct loop_job *job)
     visit_end(history);
     if (history->unsaved)
         arm(history);
+    for (struct list *at = history->users.next, *next; at != &history->users; at = next) {
+        next = at->next; /* a user may leave while it is told, but no other does */
+        container_of(at, struct history_user, link)->read(container_of(at, struct history_user, link));
+    }
+}
+
+void history_join(struct history *history, struct history_user *user)
+{
+    list_append(&history->users, &user->link);
 }
 
 static void visit_begin(struct history *history, const char *service)
@@ -542,6 +552,7 @@ int history_of(hawser_context *context, struct history **ret_history)
         RB_INIT(&history->tree);
         list_init(&history->newest);
         loop_timer_init(&history->timer, fire);
+        list_init(&history->users);
         loop_job_init(&history->job, work, done);
         history->in_memory = !*loop_state_dir(context);
         loop_set_part(context, LOOP_PART_HISTORY, history, history_free);

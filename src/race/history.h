@@ -9,6 +9,8 @@
 
 #include <hawser/hawser.h>
 
+#include "base/list.h"
+
 struct history;
 /* The context's. Never fails because of the file: one that cannot be used is set aside (renamed *.bad, said in the log), and
  * without a state directory all is kept in memory alone. -ENOMEM */
@@ -18,6 +20,12 @@ int history_of(hawser_context *context, struct history **ret_history);
  * read already. */
 void history_prepare(struct history *history, const char *service);
 bool history_ready(struct history *history, const char *service); /* asking about it would wait for nothing */
+/* Is told, in dispatch, when a read that was begun is done. */
+struct history_user {
+    struct list link;
+    void (*read)(struct history_user *user);
+};
+void history_join(struct history *history, struct history_user *user); /* leaves by list_remove() */
 
 /* What one attempt was. Strings are copied; with one that is longer than HISTORY_TEXT nothing is noted. */
 enum { HISTORY_TEXT = 320 };
