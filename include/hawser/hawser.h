@@ -192,8 +192,10 @@ typedef struct hawser_associate_options {
 /*
  * Opens the line to a peer (S2.39, RFC 9622 Initiate). Returns at once; HAWSER_ESTABLISHED or HAWSER_CLOSED follows.
  * Messages may be sent at once. endpoint: docs/endpoints.md, e.g. "example.org:4433", "[::1]:4433",
- * "hk-...@192.0.2.1:4433", "192.0.2.1:4433@eth0", "unix:/run/x.sock". The caller owns the reference.
- * Errors: -EINVAL, -HAWSER_EENDPOINT (endpoint malformed), -HAWSER_ETRUST (trust malformed), -EOPNOTSUPP.
+ * "hk-...@192.0.2.1:4433", "192.0.2.1:4433@eth0", "_hawser._tcp.example.org", "unix:/run/x.sock". What leads there is
+ * gathered and raced (docs/racing.md); hawser_association_report() tells how. The caller owns the reference.
+ * Errors, with a sentence in the log: -EINVAL, -E2BIG (endpoints), -HAWSER_EENDPOINT, -HAWSER_ETRUST, -HAWSER_EPROPERTY
+ * (contradicting properties), -HAWSER_EPROHIBITED (no stack is left), -EOPNOTSUPP.
  */
 HAWSER_API int hawser_associate(hawser_context *context, const char *endpoint, const hawser_associate_options *options,
                                 hawser_association **ret_association);
