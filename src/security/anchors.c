@@ -31,9 +31,14 @@ static void done(struct loop_job *job)
     anchors->ready = anchors->list;
 }
 
+/*
+ * GnuTLS takes itself apart at the program's end, which may come while the worker reads, since a context need not be
+ * released before exit(). With this reference it does not.
+ */
 void anchors_init(struct system_anchors *anchors)
 {
     loop_job_init(&anchors->job, work, done);
+    anchors->gnutls_held = gnutls_global_init() == 0;
 }
 
 void anchors_release(hawser_context *context, struct system_anchors *anchors)
@@ -41,6 +46,8 @@ void anchors_release(hawser_context *context, struct system_anchors *anchors)
     loop_job_cancel(context, &anchors->job);
     if (anchors->list)
         gnutls_x509_trust_list_deinit(anchors->list, 1);
+    if (anchors->gnutls_held)
+        gnutls_global_deinit();
 }
 
 void trust_prepare(const struct trust *trust)

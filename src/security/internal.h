@@ -104,7 +104,7 @@ int known_peers_search(const char *text, const char *service, char ret_name[KEY_
 struct system_anchors {
     struct loop_job job;
     gnutls_x509_trust_list_t list; /* the job's while it is under way */
-    bool ready;
+    bool ready, gnutls_held;
 };
 void anchors_init(struct system_anchors *anchors);
 void anchors_release(hawser_context *context, struct system_anchors *anchors);
