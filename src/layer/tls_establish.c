@@ -73,6 +73,12 @@ static int check_alpn(struct tls_layer *tls)
 {
     struct tls_opening *opening = tls->opening;
 
+    if (strcmp(tls_alpn(tls), "hawser/1") == 0 && gnutls_protocol_get_version(tls->session) != GNUTLS_TLS1_3) {
+        opening->code = -HAWSER_ETLS;
+        snprintf(opening->reason, sizeof opening->reason,
+                 "the peer speaks hawser/1 without TLS 1.3, and that is for bare lines only");
+        return refuse(tls, GNUTLS_A_PROTOCOL_VERSION);
+    }
     if (!tls->config->require_alpn || *tls_alpn(tls))
         return 0;
     opening->code = -HAWSER_ENOTSPOKEN;

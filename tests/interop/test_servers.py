@@ -56,6 +56,22 @@ def test_alpn(world):
                   "speaks none of the protocols that we offered")
 
 
+def test_hawsers_own_needs_tls_13(world):
+    """What may be TLS 1.2 is a bare line: offered beside others, hawser/1 is not taken there (docs/architecture.md)."""
+    authority = Authority(world)
+    leaf = authority.leaf("leaf")
+    [openssl] = need("openssl")
+    for version in ("-tls1_2", "-tls1_3"):
+        _, port = world.server(lambda at, version=version: world.command(openssl, "s_server", "-accept", f"127.0.0.1:{at}",
+                                                                         "-cert", leaf[0], "-key", leaf[1], version, "-alpn",
+                                                                         "hawser/1", "-www"))
+        answer, outcome = world.connect("tls/tcp", "127.0.0.1", port, alpn="hawser/1", **trusting(authority))
+        if version == "-tls1_3":
+            check(outcome["alpn"] == "hawser/1" and b"hawser/1" in answer, f"{outcome}")
+        else:
+            check_refused(answer, outcome, "tls", ETLS, "hawser/1 without TLS 1.3")
+
+
 def test_resumes(world):
     authority = Authority(world)
     leaf = authority.leaf("leaf")
@@ -180,6 +196,6 @@ def test_renegotiation_is_declined(world):
 
 
 if __name__ == "__main__":
-    run(test_versions_and_families, test_addresses_in_certificates, test_mptcp_falls_back, test_alpn, test_resumes,
-        test_early_data, test_certificates_that_are_not_good, test_servers_that_speak_otherwise, test_gnutls_older,
+    run(test_versions_and_families, test_addresses_in_certificates, test_mptcp_falls_back, test_alpn,
+        test_hawsers_own_needs_tls_13, test_resumes, test_early_data, test_certificates_that_are_not_good, test_servers_that_speak_otherwise, test_gnutls_older,
         test_unannounced_end, test_renegotiation_is_declined, make=Foreign)
