@@ -43,8 +43,10 @@ void anchors_init(struct system_anchors *anchors)
 
 void anchors_release(hawser_context *context, struct system_anchors *anchors)
 {
+    bool unfinished = loop_check(context) < 0 && !anchors->ready;
+
     loop_job_cancel(context, &anchors->job);
-    if (anchors->list)
+    if (anchors->list && !unfinished) /* a forked child has what its parent's worker had half written, and leaves it */
         gnutls_x509_trust_list_deinit(anchors->list, 1);
     if (anchors->gnutls_held)
         gnutls_global_deinit();
