@@ -54,7 +54,7 @@ static inline int64_t loop_after(int64_t from, int64_t delay)
 {
     return delay > INT64_MAX - 1 - from ? INT64_MAX - 1 : from + delay;
 }
-int64_t loop_clock(void);                        /* CLOCK_BOOTTIME, microseconds */
+int64_t loop_clock(void); /* CLOCK_BOOTTIME, microseconds */
 /* Keeps a few large blocks for reuse; bounded. May be used from any thread. What outlives the context (a message that a
  * program keeps) holds a reference of its own. */
 const struct memory *loop_memory(hawser_context *context);
@@ -67,8 +67,8 @@ const char *loop_state_dir(const hawser_context *context); /* "" : keep nothing 
 /* The policy file of the user, or what the program named in its place; "": none. ret_system: the system's goes before it. */
 const char *loop_policy_file(const hawser_context *context, bool *ret_system);
 const char *loop_trust_anchors(const hawser_context *context); /* a file; "": none; NULL: the program named none */
-bool loop_has_worker(const hawser_context *context); /* else jobs are done in dispatch, which they hold up */
-hawser_shared *loop_shared(const hawser_context *context); /* NULL: none */
+bool loop_has_worker(const hawser_context *context);           /* else jobs are done in dispatch, which they hold up */
+hawser_shared *loop_shared(const hawser_context *context);     /* NULL: none */
 bool loop_dispatching(const hawser_context *context);
 
 /* events: EPOLLIN, EPOLLOUT or both; EPOLLET is added. -ENOSPC, -ENOMEM, -EPERM (a regular file). */
