@@ -106,35 +106,11 @@ static void stopped(void **state)
     end_peer(peer);
 }
 
-/* Its worker reads the system's trust anchors at that moment, and does not come along. */
-static void a_child_leaves_what_was_begun(void **state)
-{
-    struct world *world = *state;
-
-    assert_int_equal(hawser_associate(world->client_context, "127.0.0.1:9", NULL, &world->client.line), 0);
-    for (int i = 0; i < 30; i++) {
-        pid_t child = fork();
-        int status;
-
-        assert_true(child >= 0);
-        if (child == 0) {
-            hawser_association_unref(world->client.line);
-            hawser_context_unref(world->client_context);
-            _exit(0);
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(status, 0);
-    }
-    end_note(&world->client, world->client.line);
-    until(world, world->client.closed);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         api_test(killed),
         api_test(stopped),
-        api_test(a_child_leaves_what_was_begun),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -502,6 +503,31 @@ static void files_are_replaced_whole(void **state)
     close(directory);
 }
 
+/* In a child there is no worker that would finish what was begun: nobody knows what is in the list. */
+static void a_child_leaves_anchors_that_were_being_read(void **state)
+{
+    hawser_context *context;
+    struct security *security;
+    pid_t child;
+    int status;
+
+    (void)state;
+    assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = ""), &context), 0);
+    security = security_of(context);
+    assert_non_null(security);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)signal(SIGSEGV, SIG_DFL);                             /* it would be said by cmocka, and go on */
+        security->anchors.list = (gnutls_x509_trust_list_t)sysconf; /* not one that can be taken apart */
+        hawser_context_unref(context);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    hawser_context_unref(context);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -521,6 +547,7 @@ int main(void)
         TEST(issued_tickets),
         TEST(fast_open_is_remembered),
         TEST(files_are_replaced_whole),
+        TEST(a_child_leaves_anchors_that_were_being_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
