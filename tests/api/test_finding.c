@@ -207,6 +207,29 @@ static void contradictions_are_refused_at_once(void **state)
     hawser_properties_unref(properties);
 }
 
+/* A program that names a host reaches it in whichever family it is there (S3.12). */
+static void one_name_reaches_either_family(void **state)
+{
+    static const char *const places[] = {"127.0.0.1:0", "[::1]:0"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        hawser_report *report = NULL;
+        const char *where;
+        char first[64];
+
+        world_listen_at(world, places[i], NULL);
+        where = hawser_association_endpoint(world->listener);
+        snprintf(first, sizeof first, "localhost:%s", strrchr(where, ':') + 1);
+        report = race(world, first, HAWSER_ESTABLISHED, NULL);
+        assert_string_equal(report->path.remote, where);
+        hawser_report_free(report);
+        assert_int_equal(hawser_close(world->client.line, 0, ""), 0);
+        until(world, world->client.closed);
+        end_drop(&world->client);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------------- early data */
 
 /* Binds [::1]:port, and listens without ever saying a word. */
@@ -369,6 +392,7 @@ int main(void)
         api_test(ending_in_mid_race_leaves_nothing),
         api_test(report_is_told_in_time_or_not),
         api_test(contradictions_are_refused_at_once),
+        api_test(one_name_reaches_either_family),
         api_test(a_ticket_is_used_by_one_attempt),
         api_test(connect_gives_a_plain_descriptor),
         api_test(connect_says_why_not),
