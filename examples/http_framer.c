@@ -92,8 +92,8 @@ static ssize_t step_head(hawser_framing *framing, struct http *http, const uint8
 
     if (!end)
         return size < HEAD_MAX ? 0 : wrong(framing, "the head has no end");
-    head = strndup((const char *)data, head_size);
-    r = head ? read_head(framing, http, head, &status) : -ENOMEM;
+    head = calloc(1, head_size + 1); /* as a string */
+    r = head ? read_head(framing, http, memcpy(head, data, head_size), &status) : -ENOMEM;
     free(head);
     if (r == 0 && status >= 200) /* the message's first part */
         r = hawser_framing_deliver(framing, data, head_size, HAWSER_SIZE_UNKNOWN, false);
