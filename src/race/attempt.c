@@ -243,7 +243,6 @@ void attempt_stop(struct attempt *attempt, enum race_stop why)
 /* Of one whose handshake is done: which protocol it is, and whether that will do. */
 static int verdict(struct attempt *attempt, char *reason, size_t size)
 {
-    const struct establish *e = attempt->establish;
     struct layer_peer peer;
     bool session;
 
@@ -254,7 +253,7 @@ static int verdict(struct attempt *attempt, char *reason, size_t size)
         return -HAWSER_ENOTSPOKEN;
     }
     attempt->bare = !session;
-    return e->config.handler->check ? e->config.handler->check(e->config.user, attempt, reason, size) : 0;
+    return 0;
 }
 
 void attempt_progress(struct attempt *attempt)

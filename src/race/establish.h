@@ -26,8 +26,6 @@ struct establish_handler {
     int (*opened)(void *user, struct attempt *attempt, struct layer **top);
     /* An attempt is over that opened() saw, and its layers go after this; not called for the winner. NULL: none. */
     void (*over)(void *user, struct attempt *attempt);
-    /* The last check of one whose handshake is done (ALPN): 0, or negative: it failed, with reason. NULL: none. */
-    int (*check)(void *user, struct attempt *attempt, char *reason, size_t size);
     /* The end, in dispatch: top is the winner's stack, now the user's (attempt lives until establish_free()), or NULL. */
     void (*done)(void *user, struct attempt *winner, struct layer *top, int code, const char *reason);
 };

@@ -87,6 +87,16 @@ static void plan_judge(struct establish *e, struct plan *plan, const struct stac
     plan->rank = rank * RANK_STEP + (int)e->plan_count;
 }
 
+/* A stack that was named twice is one. */
+static bool plan_exists(const struct establish *e, const struct plan *plan)
+{
+    for (unsigned i = 0; i < e->plan_count; i++)
+        if (strcmp(e->plans[i].stack, plan->stack) == 0 && e->plans[i].proxy == plan->proxy &&
+            e->plans[i].session == plan->session && e->plans[i].bare == plan->bare)
+            return true;
+    return false;
+}
+
 static int plan_add(struct establish *e, const char *name, int proxy, bool session, bool bare, int64_t delay)
 {
     struct plan *plan = &e->plans[e->plan_count];
@@ -119,7 +129,11 @@ static int plan_add(struct establish *e, const char *name, int proxy, bool sessi
         plan->rank += 1 << 20;
     if (wanted == HAWSER_AVOID)
         plan->failover = true;
-    e->plan_count++;
+    /* What only follows failures comes last of its kind, so that it holds up nothing that need not wait. */
+    if (delay == NEVER)
+        plan->rank += 1 << 18;
+    if (!plan_exists(e, plan))
+        e->plan_count++;
     return 0;
 }
 
@@ -246,6 +260,8 @@ int plans_make(struct establish *e, char *reason, size_t size)
     const struct plan *refused = NULL;
     int r = e->config.stacks ? plans_named(e, reason, size) : plans_default(e);
 
+    if (r == -E2BIG)
+        snprintf(reason, size, "these are more than %d stacks and ways through proxies", PLANS_MAX);
     if (r < 0)
         return r;
     for (unsigned i = 0; i < e->plan_count; i++) {

@@ -36,9 +36,16 @@ static bool percent_decode(char *text)
     return true;
 }
 
+/* The name and password in it are nobody else's: sentences go into logs. */
 static int wrong(char *reason, size_t size, const char *url, const char *what)
 {
-    snprintf(reason, size, "the proxy \"%.80s\" cannot be used: %s", url, what);
+    const char *host = strstr(url, "://"), *at = strrchr(url, '@');
+
+    host = host ? host + 3 : url;
+    if (at && at > host)
+        snprintf(reason, size, "the proxy \"%.*s...%.80s\" cannot be used: %s", (int)(host - url), url, at, what);
+    else
+        snprintf(reason, size, "the proxy \"%.80s\" cannot be used: %s", url, what);
     return -HAWSER_EPROPERTY;
 }
 

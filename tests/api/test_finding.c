@@ -207,6 +207,49 @@ static void contradictions_are_refused_at_once(void **state)
     hawser_properties_unref(properties);
 }
 
+static void note_log(hawser_log_level level, const char *text, void *user)
+{
+    char(*said)[2000] = user;
+    size_t at = strlen(*said);
+
+    (void)level;
+    snprintf(*said + at, sizeof *said - at, "%s\n", text);
+}
+
+/* Sentences about a proxy do not tell who we are to it; a stack named twice is raced once. */
+static void sentences_keep_passwords(void **state)
+{
+    static const char url[] = "socks5://me:hidden@nowhere:port";
+    char said[2000] = "";
+    hawser_properties *properties;
+    hawser_context *context;
+    int r;
+
+    (void)state;
+    assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = "", .log = note_log, .log_user = &said), &context),
+                     0);
+    assert_int_equal(hawser_properties_new(&properties), 0);
+    r = hawser_properties_want(properties, HAWSER_REQUIRE, "proxy", url);
+    if (r == 0)
+        r = hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.properties = properties), NULL);
+    assert_int_equal(r, -HAWSER_EPROPERTY);
+    assert_true(*said || *hawser_properties_wrong(properties));
+    assert_null(strstr(said, "hidden"));
+    assert_null(strstr(hawser_properties_wrong(properties), "hidden"));
+    hawser_properties_unref(properties);
+    hawser_context_unref(context);
+}
+
+static void a_stack_named_twice_is_one(void **state)
+{
+    struct world *world = *state;
+
+    world_listen(world, NULL);
+    world_associate(world, HAWSER_ASSOCIATE(.stack = "tls/tcp,tls/tcp"));
+    until(world, world->client.seen[HAWSER_ESTABLISHED] && world->server.line);
+    assert_int_equal(world->client.attempt_count, 1);
+}
+
 /* A program that names a host reaches it in whichever family it is there (S3.12). */
 static void one_name_reaches_either_family(void **state)
 {
@@ -392,6 +435,8 @@ int main(void)
         api_test(ending_in_mid_race_leaves_nothing),
         api_test(report_is_told_in_time_or_not),
         api_test(contradictions_are_refused_at_once),
+        api_test(sentences_keep_passwords),
+        api_test(a_stack_named_twice_is_one),
         api_test(one_name_reaches_either_family),
         api_test(a_ticket_is_used_by_one_attempt),
         api_test(connect_gives_a_plain_descriptor),
