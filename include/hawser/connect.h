@@ -6,7 +6,7 @@
 #ifndef HAWSER_CONNECT_H
 #define HAWSER_CONNECT_H
 
-#include <hawser/report.h>
+#include <hawser/hawser.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,6 +21,9 @@ typedef struct hawser_connect_options {
     const hawser_properties *properties; /* NULL: defaults */
     int64_t timeout_us;                  /* 0: 10 s */
     const char *state_dir;               /* as in hawser_context_options */
+    hawser_log_fn log;                   /* why it was refused or failed, in a sentence each; NULL: silent */
+    void *log_user;
+    hawser_log_level log_level; /* the least urgent level that is told */
 } hawser_connect_options;
 #define HAWSER_CONNECT(...)                                                                                            \
     (&(const hawser_connect_options){.struct_size = sizeof(hawser_connect_options), __VA_ARGS__})
@@ -30,7 +33,7 @@ typedef struct hawser_connecting hawser_connecting;
 /*
  * Connects, and waits for it. ret_fd: a connected stream socket, blocking, CLOEXEC, the caller's. ret_report: also on
  * failure, when not NULL; the caller hawser_report_free()s it. Errors: -HAWSER_EENDPOINT, -HAWSER_ERESOLVE, -ETIMEDOUT,
- * -HAWSER_EPROPERTY, or what says most of the failed attempts.
+ * -HAWSER_EPROPERTY, -EINVAL, or what says most of the failed attempts; .log is told why.
  */
 HAWSER_API int hawser_connect(const char *endpoint, const hawser_connect_options *options, int *ret_fd,
                               hawser_report **ret_report);

@@ -33,7 +33,10 @@
     X(HAWSER_EPROHIBITED, 20023, "properties or policy leave no way to the peer")                                      \
     X(HAWSER_EPROXY, 20024, "the proxy refused or could not reach the peer")                                           \
     X(HAWSER_EFRAMER, 20025, "the framer refused what came")                                                           \
-    X(HAWSER_ETRUNCATED, 20026, "the connection ended without the word that it would: data may be missing")
+    X(HAWSER_ETRUNCATED, 20026, "the connection ended without the word that it would: data may be missing")            \
+    X(HAWSER_EGIVENUP, 20027, "the message was given up: it was allowed to be lost")                                   \
+    X(HAWSER_ERESTARTED, 20028, "the peer does not know this line any more: it was started anew")                      \
+    X(HAWSER_EMOVED, 20029, "the line was moved to another process since")
 
 enum {
 #define X(name, number, text) name = number,

@@ -27,28 +27,17 @@
 #include <sys/types.h>
 
 #include <hawser/errors.h>
+#include <hawser/message.h>
 #include <hawser/properties.h>
 #include <hawser/report.h>
+#include <hawser/stack.h>
+#include <hawser/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define HAWSER_VERSION "0.1.0"
-
-typedef struct hawser_context hawser_context;
-/* Also what hawser_listen() gives: a rump with one event (S2.53). */
-typedef struct hawser_association hawser_association;
-typedef struct hawser_stream hawser_stream;
-typedef struct hawser_identity hawser_identity;
-typedef struct hawser_shared hawser_shared;
-typedef struct hawser_buffer hawser_buffer;
-typedef struct hawser_framer hawser_framer;   /* <hawser/layer.h> */
-typedef struct hawser_message hawser_message; /* a received message that a program keeps */
-typedef uint64_t hawser_message_id; /* consecutive from 1 in one direction of an association; 0 is no message */
-
-/* The size of a message or stream that is not known beforehand. */
-#define HAWSER_SIZE_UNKNOWN UINT64_MAX
 
 /* ------------------------------------------------------------------------------------------------ errors and version */
 
@@ -119,6 +108,19 @@ HAWSER_API int hawser_shared_new(hawser_shared **ret_shared);
 HAWSER_API hawser_shared *hawser_shared_ref(hawser_shared *shared);
 HAWSER_API hawser_shared *hawser_shared_unref(hawser_shared *shared);
 
+/* What a context did since it was made, so that of several each is seen to have its share. (S1.20) */
+typedef struct hawser_counters {
+    uint64_t opened, accepted; /* associations that were established */
+    uint64_t open;             /* that stand now */
+    /* Strands that came to another context than their association: handed over to it, taken over from others, or turned away
+     * since their stack cannot leave its context (docs/cores.md). */
+    uint64_t handed_over, taken_over, elsewhere;
+    uint64_t messages_sent, messages_received;
+    uint64_t bytes_sent, bytes_received; /* of messages and streams, without framing */
+} hawser_counters;
+/* On the context's thread, as all else. */
+HAWSER_API int hawser_context_counters(const hawser_context *context, hawser_counters *ret_counters);
+
 /* ------------------------------------------------------------------------------------------------ identity and trust */
 
 /* How far a peer's name was checked; later values are stronger. Every report states it. (S3.49) */
@@ -147,10 +149,10 @@ HAWSER_API int hawser_identity_set_certificate(hawser_identity *identity, const 
 
 /* --------------------------------------------------------------------------------------------------- association: open */
 
-typedef enum hawser_policy {                  /* RFC 9622 multipathPolicy */
-                             HAWSER_HANDOVER, /* one strand carries, others wait */
-                             HAWSER_INTERACTIVE, /* lowest latency; -EOPNOTSUPP until an association opens several strands by itself */
-                             HAWSER_AGGREGATE, /* every strand carries */
+typedef enum hawser_policy {                     /* RFC 9622 multipathPolicy */
+                             HAWSER_HANDOVER,    /* one strand carries, others wait */
+                             HAWSER_INTERACTIVE, /* lowest latency; small messages on the two best strands at once */
+                             HAWSER_AGGREGATE,   /* every strand carries */
 } hawser_policy;
 
 typedef struct hawser_associate_options {
@@ -185,6 +187,20 @@ typedef struct hawser_associate_options {
     bool no_resumption;       /* never use or keep a ticket: every set-up is a full one */
     bool present_certificate; /* a client shows its identity also to a server that is not pinned by key */
     void *user;               /* hawser_association_user() */
+    bool timestamps; /* have the system stamp what arrives and leaves, for events (S1.28); 0 where a stack cannot */
+    /* To a multicast group (docs/multicast.md), "239.1.2.3:5000@eth0": */
+    const void
+        *group_key; /* that its members share, so that they hear nobody else; NULL: whoever reaches it is heard */
+    size_t group_key_size; /* at least 16 bytes */
+    unsigned hop_limit;    /* how many networks it may cross; 0: 1, this one; at most 255 */
+    bool no_loop;          /* members on this host do not hear it */
+    /* Several strands (docs/multipath.md): one on each of these paths. "all"; or interfaces and types of them with commas, in
+     * the order in which they are liked, each with its stack or without: "eth0,wlan0=quic/udp". NULL: one
+     * strand, where the system's routes lead. (S1.2, S2.22) */
+    const char *paths;
+    /* How long the line lives without any strand, while the peer is sought again, at the addresses it told and by its name;
+     * messages wait meanwhile. 0: 60 s; negative: it ends with its last strand. (S3.10, S3.11) */
+    int64_t reestablish_us;
 } hawser_associate_options;
 #define HAWSER_ASSOCIATE(...)                                                                                          \
     (&(const hawser_associate_options){.struct_size = sizeof(hawser_associate_options), __VA_ARGS__})
@@ -209,7 +225,8 @@ typedef struct hawser_listen_options {
     const char *alpn;
     int64_t handshake_timeout_us; /* 0: 10 s */
     unsigned max_handshakes;      /* unfinished ones at once, the oldest is dropped first; 0: 1,024 */
-    unsigned max_associations;    /* 0: no bound; above it connections wait in the kernel's queue */
+    unsigned max_associations;    /* 0: no bound; above it connections wait in the kernel's queue; while one of them has
+                                   * no strand, new ones are refused instead */
     unsigned backlog;             /* 0: SOMAXCONN */
     const hawser_properties
         *properties;             /* "session" and "security" say which bare clients are taken; NULL: none; copied */
@@ -223,12 +240,21 @@ typedef struct hawser_listen_options {
     uint64_t receive_memory, send_queue, send_queue_messages, max_message;
     hawser_policy policy;
     void *user;
+    bool timestamps; /* as above */
+    /* "tls/tcp,quic/udp": who comes by these only; NULL: by any that the properties allow. On an IP address one port is
+     * listened on by TCP and UDP alike, as far as both are wanted. */
+    const char *stack;
+    const void *group_key; /* as above, of those who are heard */
+    size_t group_key_size;
+    int64_t
+        reestablish_us; /* how long an accepted line waits for its peer without any strand; 0: 60 s; negative: not */
 } hawser_listen_options;
 #define HAWSER_LISTEN(...) (&(const hawser_listen_options){.struct_size = sizeof(hawser_listen_options), __VA_ARGS__})
 
 /*
  * Listens on an endpoint; the result is an association with one event, HAWSER_ACCEPTED (S2.53). Port 0 takes a free
- * port, which hawser_association_endpoint() tells. "[::]" is IPv6 only. "fd:N" takes over a listening socket. An
+ * port, of TCP and UDP alike, which hawser_association_endpoint() tells. "[::]" is IPv6 only. "fd:N" takes over a socket
+ * that listens, or a bound one of UDP. An
  * address, not a name: other names than localhost are -EOPNOTSUPP. "hk-...@" before it must be our own identity.
  * Closing drains: no new associations are taken, those accepted live on.
  */
@@ -291,10 +317,42 @@ typedef struct hawser_strand_info {
     int64_t rtt_us; /* 0: not known */
     uint64_t bytes_sent, bytes_received;
     uint64_t delivery_rate; /* bits per second; 0: not known */
+    unsigned id;           /* from 1, in the order in which they came; no other strand of the association ever has it */
+    int64_t number;        /* the same at both ends; -1: the session does not use it yet, or there is none */
+    unsigned subflow;      /* the kernel's id, where the subflows of a strand are listed one by one; else 0 */
+    int64_t min_rtt_us;    /* 0: not known */
+    int64_t loss_ppm;      /* packets of ours that were lost, in a million; over TCP: sent again; -1: not known */
+    uint64_t queued_bytes; /* given to the strand, and still in this host */
+    uint64_t in_flight_bytes;  /* under way, as the transport counts it; 0: none, or not known */
+    uint64_t resent_bytes;     /* that the transport sent again; 0: none, or not counted */
+    uint64_t moved_bytes;      /* of messages and streams, that it lost, and that went again on another */
+    uint64_t duplicated_bytes; /* the same, that another strand carries too */
+    unsigned suspicions;       /* how often it was suspected */
+    uint64_t out_of_order;     /* packets that had come, and waited for one before them; 0: none, or not counted */
+    unsigned mtu;              /* of the path, else of the interface; 0: not known */
+    const char *type;          /* of the interface: "ethernet", "wifi", ... as hawser_paths() says; "" when not known */
+    int cost;                  /* as there */
+    bool metered;
+    const char
+        *outside; /* our end as the peer sees it, behind a translator another; with .paths alone; "" when not told */
+    bool resumed; /* its handshake was a short one, by a ticket */
 } hawser_strand_info;
-/* One strand by index from 0; -ENOENT past the last. Strings live until the next dispatch. (S2.8) */
+/* One strand by index from 0; -ENOENT past the last. Strings live until the next dispatch. (S2.8) The subflows of a strand over the
+ * kernel's MPTCP count one by one, where there are several; <hawser/mptcp.h> steers them (S5.7). */
 HAWSER_API int hawser_association_strand(const hawser_association *association, unsigned index,
                                          hawser_strand_info *ret_info);
+
+typedef enum hawser_strand_use {
+    HAWSER_STRAND_NORMAL,
+    HAWSER_STRAND_PREFER, /* before others, wherever one is chosen */
+    HAWSER_STRAND_AVOID,  /* only when no other is there */
+    HAWSER_STRAND_PIN,    /* this one, and all others that are there now are avoided */
+} hawser_strand_use;
+/* How the strand whose hawser_strand_info.id is id shall be used from now on; for what we send. (S2.22) -ENOENT: no such. */
+HAWSER_API int hawser_association_use_strand(hawser_association *association, unsigned id, hawser_strand_use use);
+/* Ends one strand; what it had under way goes on others. No other is opened on its path before the host's interfaces or
+ * addresses change. The last one may be closed too: then a new one is sought, as after a loss. (S2.23) */
+HAWSER_API int hawser_association_close_strand(hawser_association *association, unsigned id);
 
 /* What was done to reach the peer, so far: until HAWSER_ESTABLISHED, or HAWSER_CLOSED where it never was, and inside their
  * handlers; valid until asked for again. hawser_report_copy() keeps it. -ENOENT: later, and for one that was accepted. */
@@ -315,97 +373,18 @@ typedef struct hawser_statistics {
     bool early_data;      /* the peer accepted early data */
     bool resumed;
     bool fast_open;
+    uint64_t filtered;          /* messages dropped by hawser_set_filter() */
+    uint64_t gapped;            /* lossy messages handed over with gaps */
+    uint64_t refused_datagrams; /* of a group's listener, alone: not from a member, or not new */
+    /* Head of line: how often what had come waited for earlier bytes or antecedents; all that waiting, and the longest. */
+    uint64_t stalls, stalled_us, longest_stall_us;
+    uint64_t suspicions;       /* of strands, also of those that are gone */
+    uint64_t duplicated_bytes; /* sent on two strands; none of resent_bytes */
 } hawser_statistics;
 HAWSER_API int hawser_association_statistics(const hawser_association *association, hawser_statistics *ret_statistics);
-
-/* ------------------------------------------------------------------------------------------------------------- sending */
-
-typedef struct hawser_message_options {
-    size_t struct_size;
-    int niceness;        /* -100 (most urgent) .. 155; 0 is normal (RFC 9622 msgPriority = 100 + niceness) */
-    int64_t lifetime_us; /* worth handing over for this long after send (S2.42); 0: for ever */
-    const hawser_message_id *antecedents; /* ids that this association's send returned; copied (S2.44) */
-    size_t antecedent_count;              /* at most 64 */
-    bool ordered;                         /* after the previous ordered message (RFC 9622 msgOrdered) */
-    bool safely_replayable;     /* may be delivered twice; may travel as early data (RFC 9622 safelyReplayable) */
-    bool final;                 /* the last one on a bare association: then our direction ends (RFC 9622 final);
-                                 * -EOPNOTSUPP on hawser/1, where hawser_close() waits for what is queued */
-    bool want_sent;             /* raise HAWSER_SENT when the last byte left for the network */
-    hawser_message_id reply_to; /* id of a received message that this one answers */
-    const void *prefix;         /* bytes that go before the data, copied; for a header before lent data or a file */
-    size_t prefix_size;
-    void (*release)(void *data, size_t size,
-                    void *user); /* lends data: untouched until this runs, when the message is settled */
-    void *release_user;
-} hawser_message_options;
-#define HAWSER_MESSAGE(...)                                                                                            \
-    (&(const hawser_message_options){.struct_size = sizeof(hawser_message_options), __VA_ARGS__})
-#define HAWSER_ANTECEDENTS(...)                                                                                        \
-    .antecedents = (const hawser_message_id[]){__VA_ARGS__},                                                           \
-    .antecedent_count = sizeof((const hawser_message_id[]){__VA_ARGS__}) / sizeof(hawser_message_id)
-
-/*
- * Queues a message (S2.41). data is copied, unless options->release lends it. It leaves at the end of dispatch or at
- * hawser_flush(). Every message ends in exactly one outcome: see HAWSER_OUTCOME.
- * Errors: -EAGAIN (queue full; HAWSER_WRITABLE follows), -EINVAL (niceness, antecedent never returned), -E2BIG (more
- * than 64 antecedents), -ESHUTDOWN (closing), -ENOTCONN (closed), -HAWSER_ELARGE (the peer told a smaller limit).
- */
-HAWSER_API int hawser_send(hawser_association *association, const void *data, size_t size,
-                           const hawser_message_options *options, hawser_message_id *ret_id);
-/* A message read from a descriptor, from offset on, size bytes or to the end (HAWSER_SIZE_UNKNOWN: size as fstat() tells
- * now). The descriptor is duplicated. A file that changes size or ctime before it is sent ends as send-failed. */
-HAWSER_API int hawser_send_file(hawser_association *association, int fd, uint64_t offset, uint64_t size,
-                                const hawser_message_options *options, hawser_message_id *ret_id);
-/* A message given in parts: size may be HAWSER_SIZE_UNKNOWN. Parts are copied (S1.26). -EAGAIN when the queue is full;
- * HAWSER_WRITABLE follows. The announced size must be met exactly (-EINVAL otherwise). */
-HAWSER_API int hawser_send_begin(hawser_association *association, uint64_t size, const hawser_message_options *options,
-                                 hawser_message_id *ret_id);
-HAWSER_API int hawser_send_part(hawser_association *association, hawser_message_id id, const void *data, size_t size,
-                                bool last);
-
-/* Memory that several messages and associations can send from without a copy. */
-HAWSER_API int hawser_buffer_new(size_t size, hawser_buffer **ret_buffer);
-HAWSER_API hawser_buffer *hawser_buffer_ref(hawser_buffer *buffer);
-HAWSER_API hawser_buffer *hawser_buffer_unref(hawser_buffer *buffer);
-HAWSER_API void *hawser_buffer_data(hawser_buffer *buffer);
-HAWSER_API size_t hawser_buffer_size(const hawser_buffer *buffer);
-/* Sends a range of a buffer; it must not be written to until the message is settled. options->release must be NULL. */
-HAWSER_API int hawser_send_buffer(hawser_association *association, hawser_buffer *buffer, size_t offset, size_t size,
-                                  const hawser_message_options *options, hawser_message_id *ret_id);
-
-/* Takes a message back; its outcome is HAWSER_SEND_FAILED with -ECANCELED, unless it was delivered already.
- * -ENOENT when it is settled. */
-HAWSER_API int hawser_cancel(hawser_association *association, hawser_message_id id);
-HAWSER_API int hawser_renice(hawser_association *association, hawser_message_id id,
-                             int niceness); /* -ENOENT: settled */
-
-/* ------------------------------------------------------------------------------------------------------------ receiving */
-
-/* Keeps a received message beyond its handler. A small one is copied out, so that it pins no large buffer. It goes on
- * counting against the peer's credit until _detach or the last _unref. */
-HAWSER_API int hawser_message_keep(hawser_message *message, hawser_message **ret_message);
-HAWSER_API hawser_message *hawser_message_ref(hawser_message *message);
-HAWSER_API hawser_message *hawser_message_unref(hawser_message *message);
-/* Gives the credit back while the program goes on holding the data. On the context's thread. */
-HAWSER_API void hawser_message_detach(hawser_message *message);
-HAWSER_API const void *hawser_message_data(const hawser_message *message);
-HAWSER_API size_t hawser_message_size(const hawser_message *message);
-
-/* Stops and restarts handing over messages; meanwhile the peer is held back by credit. */
-HAWSER_API int hawser_pause(hawser_association *association);
-HAWSER_API int hawser_resume(hawser_association *association);
-
-/* How to receive a large message; called inside its HAWSER_ARRIVING handler (S1.12). Without any: whole. */
-HAWSER_API int hawser_take_whole(hawser_association *association, hawser_message_id id);
-/* Into the program's own memory, at its offset: -HAWSER_ELARGE when it cannot fit, -EINVAL for unknown size. */
-HAWSER_API int hawser_take_into(hawser_association *association, hawser_message_id id, void *buffer, size_t capacity);
-/* Into a regular file, whose descriptor is duplicated, by pwrite from offset on: on this thread, as the page cache takes
- * it. What cannot be written is refused, and the sender told why. */
-HAWSER_API int hawser_take_file(hawser_association *association, hawser_message_id id, int fd, uint64_t offset);
-HAWSER_API int hawser_take_parts(hawser_association *association, hawser_message_id id); /* in order, by HAWSER_PART */
-/* Also inside HAWSER_RECEIVED, and for a message that is being taken in parts or into a file. The sender's outcome is
- * HAWSER_SEND_FAILED with -HAWSER_EREFUSED and this reason. */
-HAWSER_API int hawser_refuse(hawser_association *association, hawser_message_id id, const char *reason);
+/* All that is known of an association as one JSON object without a newline: endpoint, peer, statistics, strands
+ * (docs/trace.md). The caller free()s the text. -ENOTCONN, -ENOMEM */
+HAWSER_API int hawser_association_json(const hawser_association *association, char **ret_text);
 
 /* ------------------------------------------------------------------------------------------------------------- streams */
 
@@ -415,6 +394,7 @@ typedef struct hawser_stream_options {
     uint64_t bandwidth; /* bits per second kept for this stream's sending (S2.46); 0: none */
     bool limit;         /* never send above bandwidth */
     void *user;
+    bool unidirectional; /* ours to send on alone: of bare lines over quic/udp; -EOPNOTSUPP elsewhere */
 } hawser_stream_options;
 #define HAWSER_STREAM(...) (&(const hawser_stream_options){.struct_size = sizeof(hawser_stream_options), __VA_ARGS__})
 
@@ -445,144 +425,11 @@ HAWSER_API void *hawser_stream_user(const hawser_stream *stream);
  */
 HAWSER_API int hawser_stream_fd(hawser_stream *stream, int *ret_fd);
 
-/* -------------------------------------------------------------------------------------------------------------- events */
-
-typedef enum hawser_event_type {
-    HAWSER_ACCEPTED = 1,  /* listener: a peer came; the handler may hawser_refuse_association() */
-    HAWSER_ESTABLISHED,   /* the line is up and the peer verified */
-    HAWSER_RECEIVED,      /* a whole message (S2.49); where no handler takes messages they are refused */
-    HAWSER_RECEIVED_MANY, /* when registered, small messages come in arrays here instead of HAWSER_RECEIVED */
-    HAWSER_ARRIVING,      /* a message above 64 KiB, or of unknown size, has begun */
-    HAWSER_PART,          /* a part of a message taken in parts */
-    HAWSER_ABANDONED,     /* a message that was arriving will not be completed */
-    HAWSER_OUTCOME,       /* messages of ours ended (S2.50, S2.51) */
-    HAWSER_SENT,          /* a message with want_sent left for the network */
-    HAWSER_WRITABLE,      /* after -EAGAIN: the queue is below half again */
-    HAWSER_STREAM_OPENED, /* by the peer */
-    HAWSER_STREAM_READABLE,
-    HAWSER_STREAM_WRITABLE,
-    HAWSER_STREAM_CLOSED, /* both directions ended, or reset */
-    HAWSER_PATHS_CHANGED, /* a strand came, went or changed state (S2.52) */
-    HAWSER_ENDED,  /* bare: the peer sends no more, but still takes; with a handler the line stays open for what we
-                   * send, until hawser_close() or a final message; without one it closes when what is queued left */
-    HAWSER_CLOSED, /* the end; nothing follows */
-    HAWSER_EVENT_COUNT_,
-} hawser_event_type;
-HAWSER_API const char *hawser_event_name(hawser_event_type type);
-
-typedef enum hawser_outcome {
-    HAWSER_ACKED = 1,   /* handed to the peer's program; says: the peer's session */
-    HAWSER_EXPIRED,     /* not handed over in its lifetime */
-    HAWSER_SEND_FAILED, /* code and reason say why */
-    HAWSER_HANDED_OVER, /* bare associations: the system has it, and nobody will say more */
-} hawser_outcome;
-HAWSER_API const char *hawser_outcome_name(hawser_outcome outcome);
-
-typedef struct hawser_received {
-    hawser_message_id id; /* the peer's number; use in reply_to */
-    const void *data;     /* valid in the handler; NULL when it went into a descriptor */
-    size_t size;
-    hawser_message *message; /* for hawser_message_keep() */
-    int niceness;
-    int64_t age_us; /* since the peer's send, where it has a lifetime; else -1 */
-    hawser_message_id reply_to;
-    bool early;           /* came as early data and the handshake had not ended: may be a replay */
-    bool antecedent_lost; /* not all antecedents were delivered */
-    bool ordered;
-} hawser_received;
-
-typedef struct hawser_event {
-    hawser_event_type type;
-    hawser_association *association;
-    int64_t time_us;
-    union {
-        struct {
-            hawser_association
-                *association; /* the new one; ref it to keep it, or it is refused when the handler ends */
-            hawser_peer peer;
-            bool early; /* the handshake has not ended: the peer may be a replay */
-            bool bare;  /* the peer speaks its own protocol; its name is derived from its address, and not verified */
-        } accepted;
-        struct {
-            const char *stack;
-            hawser_path path;
-            hawser_peer peer;
-            int64_t rtt_us, elapsed_us;
-            uint64_t round_trips;
-            bool early_data, resumed;
-            bool bare;
-            const hawser_attempt *attempts;
-            size_t attempt_count;
-        } established;
-        hawser_received received;
-        struct {
-            const hawser_received *messages;
-            size_t count;
-        } received_many;
-        struct {
-            hawser_message_id id;
-            uint64_t size; /* or HAWSER_SIZE_UNKNOWN */
-            int niceness;
-            hawser_message_id reply_to;
-        } arriving;
-        struct {
-            hawser_message_id id;
-            uint64_t offset;
-            const void *data;
-            size_t size;
-            uint64_t total; /* or HAWSER_SIZE_UNKNOWN */
-            bool last;
-        } part;
-        struct {
-            hawser_message_id id;
-            hawser_outcome kind; /* expired or send-failed */
-        } abandoned;
-        struct {
-            hawser_message_id first; /* the messages first .. first + count - 1 */
-            uint64_t count;
-            hawser_outcome kind;
-            int code;             /* 0, or why */
-            const char *reason;   /* in words, never NULL */
-            bool maybe_delivered; /* send-failed: the peer died before it said */
-        } outcome;
-        struct {
-            hawser_message_id id;
-        } sent;
-        struct {
-            hawser_stream *stream; /* opened: ref it to keep it, or it is reset when the handler ends */
-            uint64_t code;         /* closed: the peer's reset code, 0 for a clean end */
-        } stream;
-        struct {
-            int code;           /* 0: clean; negative: why */
-            uint64_t peer_code; /* the code given to hawser_close() or _abort() by whoever ended it */
-            bool by_peer;
-            const char *reason;
-            const hawser_attempt *attempts; /* when it was never established */
-            size_t attempt_count;
-        } closed;
-    };
-} hawser_event;
-
-typedef void (*hawser_handler)(const hawser_event *event, void *user);
-
-/* Sets, replaces (handler) or removes (NULL) the handler of an event (S2.48). Takes effect at once, also inside a
- * handler. */
-HAWSER_API int hawser_register(hawser_association *association, hawser_event_type type, hawser_handler handler,
-                               void *user);
-/* The same for one of our messages: HAWSER_OUTCOME or HAWSER_SENT; runs instead of the association's handler. -ENOENT
- * when it is settled. */
-HAWSER_API int hawser_register_message(hawser_association *association, hawser_message_id id, hawser_event_type type,
-                                       hawser_handler handler, void *user);
-/* The same for one stream: the HAWSER_STREAM_* events. */
-HAWSER_API int hawser_register_stream(hawser_stream *stream, hawser_event_type type, hawser_handler handler,
-                                      void *user);
-
-/* Inside HAWSER_ACCEPTED: refuses the peer, who is told code (of 32 bits) and reason; its line ends with
- * -HAWSER_EREFUSED. */
-HAWSER_API int hawser_refuse_association(hawser_association *association, uint64_t code, const char *reason);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include <hawser/event.h>
+#include <hawser/move.h>
 
 #endif

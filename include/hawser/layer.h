@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * What a program can add to hawser: framers and, in part 2 below, transports.
+ *
  * Framers: how messages of a bare association look on the wire (RFC 9622 section 9.1.2, RFC 9623 section 6). hawser has
  * four (none, length prefix, lines, fixed size); a program writes its own with this table. examples/http_framer.c reads
  * HTTP/1.1 responses with it. docs/framers.md is the guide.
  */
 #ifndef HAWSER_LAYER_H
 #define HAWSER_LAYER_H
+
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <hawser/hawser.h>
 
@@ -76,6 +81,79 @@ HAWSER_API const char *hawser_framing_host(const hawser_framing *framing); /* th
  * options, and needs no freeing.
  */
 HAWSER_API int hawser_framer_find(const char *name, const hawser_framer **ret_framer, void **ret_framer_user);
+
+/* ----------------------------------------------------------------------------------------------- part 2: transports */
+
+/*
+ * Transports: the bottom layer of a stack, written outside of hawser, in a program or in a shared object that a program
+ * loads (S1.6, S1.22). Once registered, "NAME" and "tls/NAME" are stacks of that context, by their names in the `stack`
+ * options, and everything above is the same: TLS, hawser/1, messages, reports. tests/plugin/ring.c is one.
+ *
+ * The table and the handle below are all that a transport sees; what hawser's own layers look like may change beneath.
+ * Functions run inside dispatch, or inside the call that opens a line, and never wait. They call nothing of hawser's but
+ * the functions below.
+ */
+#define HAWSER_LAYER_VERSION 1
+
+typedef struct hawser_transport hawser_transport; /* one connection: a handle for the calls below */
+
+enum hawser_layer_flags {
+    HAWSER_LAYER_BYTES = 1, /* an ordered, complete sequence of bytes each way; what version 1 knows */
+};
+enum hawser_layer_ready { HAWSER_LAYER_READABLE = 1, HAWSER_LAYER_WRITABLE = 2 };
+
+typedef struct hawser_layer_link { /* what is known of the path; 0: not known */
+    size_t struct_size;
+    int64_t rtt_us, min_rtt_us;
+    uint64_t delivery_rate;              /* bytes per second */
+    uint64_t bytes_sent, bytes_received; /* below this layer */
+    uint32_t unsent;                     /* bytes that are held here and were not sent */
+} hawser_layer_link;
+
+typedef struct hawser_layer {
+    unsigned version; /* HAWSER_LAYER_VERSION */
+    unsigned flags;
+    const char *name;  /* lower-case letters, digits and dashes, at most 31 */
+    size_t state_size; /* bytes of zeroed memory a connection */
+    /* Opens towards remote, an address of any family; local: what the program asked to leave from, NULL: any. 0, or
+     * negative: this candidate cannot be, and is left out. What fails later fails in establish(). */
+    int (*open)(hawser_transport *transport, void *state, const struct sockaddr *remote, socklen_t remote_size,
+                const struct sockaddr *local, socklen_t local_size);
+    /* Takes over fd, of a connection that was accepted on an endpoint of hawser_listen(): the transport's from success
+     * on. NULL: it only opens. */
+    int (*accept)(hawser_transport *transport, void *state, int fd);
+    /* Goes on with establishment: 0: done; -EAGAIN: again when something is ready; other: failed. */
+    int (*establish)(hawser_transport *transport, void *state);
+    /* Bytes taken (> 0), which are never offered again; -EAGAIN: none, and writable follows; other: dead. */
+    ssize_t (*send)(hawser_transport *transport, void *state, const struct iovec *pieces, unsigned count);
+    /* Bytes given; 0: the clean end; -EAGAIN: none, and readable follows; other: dead. */
+    ssize_t (*receive)(hawser_transport *transport, void *state, const struct iovec *pieces, unsigned count);
+    /* We send no more, the peer may. 0, or -EAGAIN: again when writable. */
+    int (*shutdown)(hawser_transport *transport, void *state);
+    /* A descriptor that it watches became ready: POLL* bits, once each time. NULL: POLLIN is readable, POLLOUT writable, as
+     * hawser_transport_ready() would say. */
+    void (*watched)(hawser_transport *transport, void *state, int fd, short events);
+    /* The descriptor that stands for it: addresses and the interface are asked of it. NULL: none, and reports are empty there. */
+    int (*descriptor)(hawser_transport *transport, void *state);
+    void (*link)(hawser_transport *transport, void *state, hawser_layer_link *link); /* NULL: nothing is known */
+    void (*close)(hawser_transport *transport, void *state); /* ends it without a word, and frees all */
+} hawser_layer;
+
+/*
+ * Registers a transport in a context; the table stays the caller's and must outlive the context, as must the shared object
+ * that it is in. -EINVAL (version, flags, a function is missing that may not be NULL, the name), -EEXIST (there is a layer
+ * of this name), -ENOSPC (more than 16), -ENOMEM.
+ */
+HAWSER_API int hawser_layer_register(hawser_context *context, const hawser_layer *layer);
+
+/* Inside a transport's functions: */
+/* Something can be done: bits of hawser_layer_ready. What is above is called in this dispatch, not inside this call. */
+HAWSER_API void hawser_transport_ready(hawser_transport *transport, unsigned ready);
+/* Watches a descriptor of the transport's: POLLIN, POLLOUT; 0: no more, before it is closed. At most 4. -ENOSPC, -EPERM */
+HAWSER_API int hawser_transport_watch(hawser_transport *transport, int fd, short events);
+HAWSER_API int64_t hawser_transport_now(const hawser_transport *transport);
+/* Notes why it failed, in words for reports, and returns code. */
+HAWSER_API int hawser_transport_fail(hawser_transport *transport, int code, const char *reason);
 
 #ifdef __cplusplus
 }

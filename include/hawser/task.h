@@ -20,6 +20,7 @@
 #ifndef HAWSER_TASK_H
 #define HAWSER_TASK_H
 
+#include <hawser/gather.h>
 #include <hawser/hawser.h>
 
 #ifdef __GLIBC__
@@ -48,13 +49,16 @@ HAWSER_API int hawser_task_start(hawser_context *context, void (*fn)(void *argum
 /* Waits until the line is up: 0, or why it could not be. */
 HAWSER_API int hawser_task_established(hawser_association *association);
 /* The next message, which the caller unrefs; it counts against the peer's credit until then. ret_received tells the
- * rest of it. -EBUSY where a handler for HAWSER_RECEIVED or HAWSER_RECEIVED_MANY is registered: without one, from the
+ * rest of it, its marks and gaps until the next call. -EBUSY where a handler for HAWSER_RECEIVED or HAWSER_RECEIVED_MANY is registered: without one, from the
  * first call of a task with this association on, its messages wait here, and hold the peer back by credit. */
 HAWSER_API int hawser_task_receive(hawser_association *association, hawser_message **ret_message,
                                    hawser_received *ret_received);
-/* Sends, and waits for room in the queue and for the outcome: 0 is acked, -HAWSER_EEXPIRED expired, else why it failed. */
+/* Sends, and waits for room in the queue and for the outcome: 0 is acked, -HAWSER_EEXPIRED expired, else why it failed;
+ * -HAWSER_EMOVED: the line was exported, and the outcome comes where it went. */
 HAWSER_API int hawser_task_send(hawser_association *association, const void *data, size_t size,
                                 const hawser_message_options *options);
+/* The next that a source of a gathering gives, as hawser_gathering_next() without end. */
+HAWSER_API int hawser_task_gather(hawser_gathering *gathering, hawser_gathered *ret_gathered);
 /* At least one byte, 0 at the end; all of size. As hawser_read() and hawser_write(), which are not for tasks. */
 HAWSER_API ssize_t hawser_task_read(hawser_stream *stream, void *buffer, size_t size);
 HAWSER_API ssize_t hawser_task_write(hawser_stream *stream, const void *data, size_t size);

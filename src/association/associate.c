@@ -4,6 +4,7 @@
 
 #include "association/bare.h"
 #include "association/open.h"
+#include "association/weave.h"
 #include "endpoint/host.h"
 #include "association/properties.h"
 
@@ -77,6 +78,17 @@ static void properties_apply(struct associating *a)
         options->no_resumption = options->no_early_data = options->no_fast_open = true;
 }
 
+static int paths_read(struct associating *a)
+{
+    char reason[REASON_SIZE];
+    int r;
+
+    r = a->options.paths ? weave_check(a->association->context, a->options.paths, reason, sizeof reason) : 0;
+    if (r < 0)
+        return refuse(a->association, a->endpoint, r, reason);
+    return ways_new(&a->options, &a->association->ways);
+}
+
 static int properties_read(struct associating *a)
 {
     hawser_association *association = a->association;
@@ -89,6 +101,9 @@ static int properties_read(struct associating *a)
     a->session = a->values->session != HAWSER_PROHIBIT;
     a->bare = a->values->session != HAWSER_REQUIRE;
     properties_apply(a);
+    r = paths_read(a);
+    if (r < 0)
+        return r;
     opening->no_early_data = a->options.no_early_data;
     if (a->options.stack && !(opening->stacks = strdup(a->options.stack)))
         return -ENOMEM;
@@ -111,7 +126,7 @@ static int trust_rule(const struct endpoint *endpoint, const char *given, char *
 
 /* The name that a certificate has to show: of a service the domain that was asked, since an answer of DNS cannot say whom
  * to believe (RFC 6125 section 6.2.1); a service on this link has none, and "" is told. */
-static void server_name_of(const struct endpoint *endpoint, char *name, size_t size)
+void associate_server_name(const struct endpoint *endpoint, char *name, size_t size)
 {
     static const char *const marks[] = {"_tcp.", "_udp."};
     char host[HOST_SIZE];
@@ -150,7 +165,7 @@ static int secure_make(struct associating *a, struct opening_endpoint *endpoint,
     if (r < 0)
         return r;
     (void)endpoint_service(&endpoint->endpoint, service, sizeof service);
-    server_name_of(&endpoint->endpoint, name, sizeof name);
+    associate_server_name(&endpoint->endpoint, name, sizeof name);
     if (!secure.server_name && *name)
         secure.server_name = name;
     return secure_new(a->association->context, &secure, ret);
@@ -196,6 +211,7 @@ static int line_make(struct associating *a)
         .send_queue_messages = options->send_queue_messages,
         .max_message = options->max_message,
         .policy = options->policy,
+        .reestablish = options->reestablish_us,
     };
     char name[HOST_SIZE];
     const struct bare_setup setup = {
@@ -207,13 +223,23 @@ static int line_make(struct associating *a)
     };
     int r = line_options_fill(&line);
 
-    server_name_of(&a->association->opening->endpoints[0].endpoint, name, sizeof name);
+    associate_server_name(&a->association->opening->endpoints[0].endpoint, name, sizeof name);
     if (r == 0 && a->session)
         r = association_make_session(a->association, &line, true);
     if (r == 0 && a->bare)
         r = bare_new(a->association, &setup);
     a->association->line_dead = line.keep_alive && line.dead_after ? line.keep_alive + line.dead_after : 0;
     return r;
+}
+
+static int group_read(struct associating *a)
+{
+    char reason[REASON_SIZE] = "";
+    int r = group_check_open(a->association, &a->options, reason, sizeof reason);
+
+    if (r > 0) /* it is one: never over hawser/1 */
+        a->session = false;
+    return r < 0 && *reason ? refuse(a->association, a->endpoint, r, reason) : r < 0 ? r : 0;
 }
 
 static int associate_fill(struct associating *a)
@@ -230,6 +256,8 @@ static int associate_fill(struct associating *a)
     r = endpoints_parse(a);
     if (r == 0)
         r = properties_read(a);
+    if (r == 0)
+        r = group_read(a);
     if (r == 0)
         r = secures_make(a);
     if (r == 0)

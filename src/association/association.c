@@ -3,7 +3,16 @@
 #include "association/association.h"
 
 #include "association/bare.h"
+#include "association/control.h"
+#include "association/counters.h"
+#include "association/crew.h"
 #include "association/listener.h"
+#include "association/properties.h"
+#include "association/trace.h"
+#include "association/gather.h"
+#include "association/join.h"
+#include "association/weave.h"
+#include "layer/group.h"
 
 /* ------------------------------------------------------------------------------------------ what a context keeps */
 
@@ -33,11 +42,18 @@ static void associations_release(void *value)
     struct associations *all = value;
 
     tasks_end(all);
+    crews_end(all);
     while (!list_empty(&all->open))
         association_orphan(list_first(&all->open, hawser_association, link));
+    gatherings_end(all);
+    control_free(all);
+    trace_free(all);
     home_end(all->home);
     batch_free(all);
+    bare_spares_free(all);
     trusts_free(all);
+    export_forget(all, NEVER);
+    host_watch_free(all);
     hawser_identity_unref(all->identity);
     free(all);
 }
@@ -58,8 +74,13 @@ int associations_of(hawser_context *context, struct associations **ret_all)
         }
         all->context = context;
         list_init(&all->open);
+        list_init(&all->listeners);
         list_init(&all->trusts);
         list_init(&all->tasks);
+        list_init(&all->moved);
+        list_init(&all->gatherings);
+        list_init(&all->crews);
+        list_init(&all->spares);
         loop_set_part(context, LOOP_PART_ASSOCIATIONS, all, associations_release);
     }
     *ret_all = all;
@@ -70,8 +91,9 @@ int associations_of(hawser_context *context, struct associations **ret_all)
 
 static void association_rearm(hawser_association *association)
 {
-    int64_t due = close_due(association);
+    int64_t due = close_due(association), woven = weave_due(association);
 
+    due = woven < due ? woven : due;
     if (association->session && !association->ended) {
         int64_t other = session_due(association->session);
 
@@ -103,12 +125,27 @@ static void association_fire(struct loop_timer *timer, int64_t now)
 
     association_hold(association);
     association->timer_due = NEVER;
-    if (association->session && !association->ended && session_due(association->session) <= now)
+    import_tell(association);
+    if (association->session && !association->ended && session_due(association->session) <= now) {
+        session_behind(association->session, loop_behind(association->context));
         session_tick(association->session, now);
+    }
     if (association->bare && !association->ended)
         bare_tick(association->bare, now);
     association_wake(association);
     association_let_go(association);
+}
+
+/* A line that nobody has heard of, or that no other strand could prove itself to, is not kept; nor one whose peer never
+ * said a word: he may have turned us away. */
+static void association_strandless(hawser_association *association, const struct strand *last)
+{
+    association->strandless = false;
+    if (association->established && association->told && association->has_secret &&
+        (session_peer_hello(association->session) || last->code == -ECANCELED))
+        weave_stranded(association, last->code, last->reason);
+    else
+        close_now(association, SESSION_CODE(SESSION_CODE_NONE), last->reason, last->code);
 }
 
 static void association_sweep(hawser_association *association)
@@ -119,15 +156,26 @@ static void association_sweep(hawser_association *association)
         next = at->next;
         if (!strand->dead)
             continue;
+        units_drain(strand);
         /* What it has to say is said while the layers, whose words the reason is, still stand. */
-        if (strand->session && !association->ended)
-            session_strand_lost(strand->session, strand->code, strand->reason, association_now(association));
+        trace_strand_gone(strand);
+        if (strand->session && !association->ended) {
+            struct session_strand *lost = strand->session;
+
+            strand->session = NULL; /* handlers that run now may ask about the strand */
+            session_strand_lost(lost, strand->code, strand->reason, association_now(association));
+        }
+        if (association->strandless && !association->ended)
+            association_strandless(association, strand);
         if (association->bare && !association->ended)
             bare_lost(association->bare, strand->code, strand->reason);
         if (!association->ended && !association->established && !association->told)
             close_told(association, strand->code, 0, false, strand->reason);
+        weave_gone(association, strand);
         strand_free(strand);
+        properties_share(association);
         association->path_changed = true;
+        association->suspicion_changed = true; /* the last that was heard may be gone, or the only silent one */
     }
 }
 
@@ -138,6 +186,7 @@ static void association_work(struct loop_deferred *deferred)
     association_hold(association);
     home_drain(association->all->home);
     open_begin(association);
+    import_tell(association);
     close_requests(association);
     if (association->session)
         session_flush_events(association->session, association_now(association));
@@ -154,7 +203,14 @@ static void association_work(struct loop_deferred *deferred)
         session_flush_events(association->session, association_now(association));
     if (association->bare)
         bare_work(association->bare);
+    weave_measure(association);
     association_sweep(association);
+    if (association->suspicion_changed) {
+        association->suspicion_changed = false;
+        weave_suspicion(association);
+    }
+    weave_work(association);
+    trace_look(association);
     if (association->path_changed && association->told) {
         association->path_changed = false;
         event_raise(association, &(hawser_event){.type = HAWSER_PATHS_CHANGED});
@@ -186,6 +242,9 @@ int association_new(hawser_context *context, hawser_association **ret_associatio
     association = calloc(1, sizeof *association);
     if (!association)
         return -ENOMEM;
+    if (!all->control_said)
+        control_begin(all);
+    association->number = ++all->made;
     association->context = context;
     association->all = all;
     list_append(&all->open, &association->link);
@@ -197,11 +256,13 @@ int association_new(hawser_context *context, hawser_association **ret_associatio
     loop_deferred_init(&association->deferred, association_work);
     loop_timer_init(&association->timer, association_fire);
     association->timer_due = NEVER;
-    association->deadline = NEVER;
+    association->deadline = association->stranded_until = NEVER;
     association->began = association_now(association);
     association->open = true;
     association->holds = 1;
     loop_hold(context);
+    if (all->trace)
+        association_wake(association); /* listeners too: that they are there is told */
     *ret_association = association;
     return 0;
 }
@@ -227,9 +288,15 @@ static void association_free(hawser_association *association)
         association->peer = older;
     }
     hawser_properties_unref(association->properties);
+    if (association->listener)
+        group_unref(association->listener->group);
     free(association->listener);
     free(association->endpoint);
     free(association->end_reason);
+    ways_free(association->ways);
+    gnutls_memset(association->secret, 0, sizeof association->secret);
+    gnutls_memset(&association->ours, 0, sizeof association->ours);
+    gnutls_memset(&association->theirs, 0, sizeof association->theirs);
     free(association);
 }
 
@@ -249,9 +316,12 @@ void association_finish(hawser_association *association)
     if (!association->open)
         return;
     association->open = false;
+    counters_over(association);
     open_free(association);
+    weave_free(association);
     listener_forget(association);
     listener_close(association);
+    find_remove_nonce(association);
     while (!list_empty(&association->strands))
         strand_free(list_first(&association->strands, struct strand, link));
     stream_handles_end(association);
@@ -266,6 +336,7 @@ void association_finish(hawser_association *association)
     }
     receive_free(association);
     message_slots_free(association);
+    trace_forget(association);
     find_remove(association);
     loop_timer_clear(association->context, &association->timer);
     loop_undefer(&association->deferred);
@@ -319,9 +390,10 @@ const char *hawser_association_endpoint(const hawser_association *association)
     return association->endpoint ? association->endpoint : "";
 }
 
+/* Of a bare line what TLS gives. Over hawser/1 it must stay the same when the first strand is gone, so it comes from what
+ * that one gave once. */
 int hawser_association_export_key(hawser_association *association, const char *label, uint8_t *ret_key, size_t size)
 {
-    struct strand *strand;
     int r;
 
     r = association_check(association);
@@ -329,16 +401,8 @@ int hawser_association_export_key(hawser_association *association, const char *l
         return r;
     if (!label || !ret_key)
         return -EINVAL;
-    if (list_empty(&association->strands))
-        return -ENOTCONN;
-    strand = list_first(&association->strands, struct strand, link);
-    if (!strand->secured || strand->dead)
-        return -ENOTCONN;
-    for (struct layer *layer = strand->top; layer; layer = layer->below) {
-        if (layer->type->export_key)
-            return layer->type->export_key(layer, label, ret_key, size);
-    }
-    return -EOPNOTSUPP;
+    return association->bare ? join_export_first(association, label, ret_key, size)
+                             : join_export(association, label, ret_key, size);
 }
 
 char *text_copy(const char *text)

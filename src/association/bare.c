@@ -33,8 +33,10 @@ int bare_new(hawser_association *association, const struct bare_setup *setup)
     bare->greet_due = NEVER;
     order_init(bare);
     list_init(&bare->pending);
+    list_init(&bare->departing);
     list_init(&bare->stream_out);
     heap_init(&bare->expiries, &memory_malloc);
+    heap_init(&bare->starts, &memory_malloc);
     association->linger = setup->line->linger;
     association->bare = bare;
     return 0;
@@ -52,11 +54,14 @@ void bare_free(struct bare *bare)
 {
     bare->association->bare = NULL;
     out_free_all(bare);
+    departure_free(bare);
     receive_bare_free(bare);
     bare_stream_free(bare);
     framing_free(bare->framing);
     heap_free(&bare->expiries);
+    heap_free(&bare->starts);
     free(bare->gathered);
+    free(bare->roomy);
     free(bare->close_reason);
     free(bare->fail_reason);
     free(bare->host);
@@ -72,7 +77,11 @@ int bare_dress(hawser_association *association, struct layer **top)
     struct layer *exchange;
     int r;
 
-    if (!bare->framer || !bare->framer->greet)
+    if (!bare->framer)
+        return 0;
+    if ((*top)->type->flags & LAYER_DATAGRAMS && strcmp(bare->framer->name, "none") != 0)
+        return layer_fail(*top, -EOPNOTSUPP, "a datagram is a message already: it takes no framer");
+    if (!bare->framer->greet)
         return 0;
     r = framing_make(bare, &framing);
     if (r < 0)
@@ -128,9 +137,11 @@ void bare_begin(hawser_association *association, struct strand *strand)
     bare->secure = layer_flags(strand->top) & LAYER_SECURE;
     strand->secured = strand->readable = true;
     end_cancelled(bare);
-    r = take_framing(bare, strand);
+    r = bare_streams_begin(bare) ? 0 : take_framing(bare, strand);
     if (r < 0)
         bare_fail(bare, r, bare->framing ? framing_reason(bare->framing, r) : hawser_strerror(r));
+    else
+        datagram_begin(bare);
     if (bare->stream_rate && bare_stream_pace(bare, bare->stream_rate) < 0)
         loop_log(association->context, HAWSER_LOG_WARNING, "%s: the stream's rate is not limited here",
                  hawser_association_endpoint(association));
@@ -167,6 +178,7 @@ static int hand_over_one(struct session *session, struct out *out, int64_t now)
         .want_sent = out->want_sent,
         .niceness = out->niceness,
         .lifetime = out->lifetime,
+        .send_time = out->send_time,
         .antecedents = antecedents,
         .cookie = out->cookie,
     };
@@ -266,18 +278,27 @@ void bare_work(struct bare *bare)
     if (strand_is_empty(bare->strand))
         out_settle_passed(bare);
     out_tell(bare);
+    departure_tell(bare);
     if (!bare->strand || association->ended)
         return;
     bare_stream_news(bare);
+    if (bare->several)
+        bare_streams_tell_over(bare);
+    if (!bare->strand || association->ended)
+        return;
     end_ours(bare);
     end_line(bare);
 }
 
 int64_t bare_due(const struct bare *bare)
 {
-    const struct heap_node *first = heap_first(&bare->expiries);
+    const struct heap_node *first = heap_first(&bare->expiries), *start = heap_first(&bare->starts);
     int64_t due = bare->greeting ? bare->greet_due : NEVER;
 
+    if (start && start->key < due)
+        due = start->key;
+    if (datagram_due(bare) < due)
+        due = datagram_due(bare);
     if (bare->undecided) /* whoever gets the line looks at the times */
         return NEVER;
     return first && first->key < due ? first->key : due;
@@ -290,6 +311,12 @@ void bare_tick(struct bare *bare, int64_t now)
 
     if (bare->undecided)
         return;
+    while ((first = heap_first(&bare->starts)) && first->key <= now) {
+        struct out *out = container_of(first, struct out, start);
+
+        heap_remove(&bare->starts, first);
+        order_ready(bare, out);
+    }
     while ((first = heap_first(&bare->expiries)) && first->key <= now) {
         struct out *out = container_of(first, struct out, expiry);
 
@@ -298,11 +325,23 @@ void bare_tick(struct bare *bare, int64_t now)
         else
             out_end(bare, out, SESSION_EXPIRED, -HAWSER_EEXPIRED, "the lifetime ran out before it was sent");
     }
+    if (bare->datagrams)
+        datagram_tick(bare, now);
     if (bare->greeting && bare->greet_due <= now)
         bare_fail(bare, -ETIMEDOUT, "the peer did not finish the framer's first exchange");
 }
 
 /* --------------------------------------------------------------------------------------------------------------- end */
+
+hawser_association *bare_association(const struct bare *bare)
+{
+    return bare->association;
+}
+
+bool bare_several(const struct bare *bare)
+{
+    return bare->several;
+}
 
 bool bare_closing(const struct bare *bare)
 {
@@ -326,7 +365,8 @@ uint64_t bare_receive_max(const struct bare *bare)
 
 bool bare_idle(const struct bare *bare)
 {
-    return bare->queued_messages == 0 && list_empty(&bare->ended) && !bare->stream;
+    return bare->queued_messages == 0 && list_empty(&bare->ended) && !bare->stream &&
+           !(bare->several && !list_empty(&bare->association->streams));
 }
 
 void bare_close(struct bare *bare, uint64_t code, const char *reason)

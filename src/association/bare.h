@@ -45,6 +45,12 @@ bool bare_wants_pull(const struct bare *bare);
 int bare_pull(struct bare *bare, uint8_t *buffer, size_t capacity, size_t *ret_size, const uint8_t **ret_bulk,
               size_t *ret_bulk_size);
 void bare_bulk_done(struct bare *bare);
+/* A message is a datagram: nothing is pulled, bare_write_datagrams() sends in dispatch or at a flush. */
+bool bare_datagrams(const struct bare *bare);
+void bare_write_datagrams(struct bare *bare);
+bool bare_sends(const struct bare *bare);          /* false: it hears a multicast group, and answers nobody */
+bool bare_receives(const struct bare *bare);       /* false: it sends to a group */
+size_t bare_datagram_max(const struct bare *bare); /* the largest now; 0: not known, or no datagrams */
 /* Reads and hands over: bytes, -EAGAIN: nothing there, or nobody takes more now; other: the strand is lost. In dispatch. */
 ssize_t bare_read(struct bare *bare, uint8_t *scratch, size_t size);
 void bare_pause(struct bare *bare, bool pause);
@@ -62,6 +68,7 @@ void bare_close(struct bare *bare, uint64_t code, const char *reason);
 void bare_abort(struct bare *bare, int code, const char *reason); /* what is unsettled fails */
 void bare_lost(struct bare *bare, int code, const char *reason);  /* its strand is gone */
 void bare_statistics(const struct bare *bare, hawser_statistics *ret_statistics);
+void bare_spares_free(struct associations *all);
 void bare_free(struct bare *bare);
 
 /* ---- the one stream, where the framer is "none"; stream.c asks */
@@ -73,5 +80,17 @@ ssize_t bare_stream_write(struct bare *bare, const void *data, size_t size);
 int bare_stream_shutdown(struct bare *bare);
 int bare_stream_reset(struct bare *bare);
 int bare_stream_pace(struct bare *bare, uint64_t bits_per_second); /* 0: without a limit */
+
+/* ---- several streams, where the layers have them (bare_streams.c); the framer is "none" */
+
+bool bare_several(const struct bare *bare);
+hawser_association *bare_association(const struct bare *bare);
+int bare_streams_open(struct bare *bare, hawser_stream *stream, bool unidirectional);
+ssize_t bare_streams_read(hawser_stream *stream, void *buffer, size_t size);
+ssize_t bare_streams_write(hawser_stream *stream, const void *data, size_t size);
+int bare_streams_shutdown(hawser_stream *stream);
+int bare_streams_reset(hawser_stream *stream, uint64_t code);
+void bare_streams_leave(hawser_stream *stream); /* resets it, and nobody is told */
+void bare_streams_over(hawser_stream *stream);  /* tells that it is closed, if both its directions are over */
 
 #endif

@@ -43,8 +43,8 @@ struct out { /* a message of ours. bare_send.c, bare_order.c */
     void *cookie;
     struct list pieces;
     uint64_t got; /* bytes in pieces, those released too */
-    int64_t stamp, lifetime;
-    struct heap_node expiry;
+    int64_t stamp, lifetime, send_time;
+    struct heap_node expiry, start; /* start: when it has a time to leave at, and that is not now */
     struct list dependents;
     struct edge *edges;
     uint32_t edge_count, blockers;
@@ -56,6 +56,7 @@ struct out { /* a message of ours. bare_send.c, bare_order.c */
     int niceness;
     bool parts, source, borrowed, ordered, replayable, want_sent, final;
     bool complete; /* all parts were given */
+    bool spare;    /* with OUT_SPARE bytes of copy, to be used again */
     bool gather;   /* the framer needs all of it first */
     bool want_room, cancelled, maybe_delivered, failed;
     uint8_t copy[];
@@ -78,6 +79,12 @@ struct bare {
     struct strand *strand; /* NULL: not begun, or lost */
     uint64_t receive_memory, max_message, send_queue, send_queue_messages;
     bool undecided, secure, greeting, plain;
+    bool datagrams;              /* a message is one (bare_datagram.c) */
+    uint8_t *roomy;              /* where one is read that is larger than a datagram of UDP's can be; NULL: none is */
+    bool several;                /* the layers give streams, and nothing else (bare_streams.c) */
+    int64_t heard_at;            /* with datagrams: when the last one came */
+    bool hears_only, sends_only; /* of a multicast group */
+    int64_t silence;             /* and how long none may come; 0: for ever */
     int64_t greet_due;
 
     struct out *by_id; /* uthash, in the order of ids */
@@ -91,9 +98,12 @@ struct bare {
     bool written; /* current is in the framer's output, or gone: it passes when that is empty */
     bool stalled; /* its bytes are not there yet */
     uint8_t *gathered;
-    struct heap expiries;
+    struct heap expiries, starts;
     uint64_t queued_bytes, queued_messages;
     bool want_write, telling;
+    bool stamped; /* the system says when datagrams left */
+    struct list departing;
+    unsigned departing_count;
     bool no_more;    /* the program's last message was given */
     bool end_wanted; /* our direction ends once all is gone */
 
@@ -132,6 +142,12 @@ void order_passed(struct bare *bare, struct out *out); /* those that wait for it
 void order_renice(struct bare *bare, struct out *out, uint8_t class);
 struct out *order_next(struct bare *bare); /* NULL: none */
 
+/* bare_streams.c: in bare_begin(): true: the line is several streams. In dispatch: takes and tells what is new; as
+ * bare_read(), -ENODATA: the peer ended the line. */
+bool bare_streams_begin(struct bare *bare);
+ssize_t bare_streams_news(struct bare *bare);
+void bare_streams_tell_over(struct bare *bare); /* in dispatch: which of them have ended */
+
 /* bare_send.c */
 struct out *out_find(struct bare *bare, uint64_t id);
 /* With *ret_error 0 and NULL: not there yet. */
@@ -144,6 +160,26 @@ void out_settle_passed(struct bare *bare); /* the layers took all that was pulle
 void out_tell(struct bare *bare);
 void out_forget(struct bare *bare, struct out *out); /* it is in no table any more */
 void out_free_all(struct bare *bare);
+
+/* bare_pull.c */
+bool pull_choose(struct bare *bare); /* what is next becomes current; false: there is none */
+bool pull_gather(struct bare *bare,
+                 struct out *out); /* into bare->gathered; false: not all there yet, or it has ended */
+
+/* bare_datagram.c */
+void datagram_begin(struct bare *bare);
+int datagram_check(const struct bare *bare, uint64_t size);
+void datagram_go_on(struct bare *bare);
+int64_t datagram_due(const struct bare *bare);
+void datagram_tick(struct bare *bare, int64_t now);
+ssize_t bare_read_datagrams(struct bare *bare, uint8_t *space, size_t size);
+bool bare_wants_write(const struct bare *bare);
+
+/* bare_departure.c: the system's stamps of what left */
+void departure_begin(struct bare *bare, struct layer *top);
+void departure_note(struct bare *bare, const struct layer *top, const struct out *out);
+void departure_tell(struct bare *bare); /* in dispatch */
+void departure_free(struct bare *bare);
 
 /* bare_receive.c */
 int receive_begin(struct bare *bare);  /* what was read ahead of the first exchange */

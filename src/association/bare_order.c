@@ -34,7 +34,7 @@ static void class_remove(struct bare *bare, struct out *out)
 /* Something of it can be sent: a message in parts has some. */
 static bool is_ripe(const struct out *out)
 {
-    if (out->blockers > 0 || out->cancelled)
+    if (out->blockers > 0 || out->cancelled || heap_contains(&out->start))
         return false;
     return !out->parts || out->complete || (out->got > 0 && !out->gather);
 }
@@ -151,6 +151,7 @@ void order_leave(struct bare *bare, struct out *out)
 {
     class_remove(bare, out);
     heap_remove(&bare->expiries, &out->expiry);
+    heap_remove(&bare->starts, &out->start);
     for (uint32_t i = 0; i < out->edge_count; i++)
         if (list_linked(&out->edges[i].link))
             list_remove(&out->edges[i].link);

@@ -19,7 +19,7 @@ static void break_off(struct bare *bare, int code, const char *reason)
 /* ------------------------------------------------------------------------------------------------- whole in memory */
 
 /* false: its bytes are not all there yet, or it is gone. */
-static bool gather(struct bare *bare, struct out *out)
+bool pull_gather(struct bare *bare, struct out *out)
 {
     const uint8_t *bytes;
     size_t size;
@@ -58,7 +58,7 @@ static void begin_whole(struct bare *bare, struct out *out)
     bool scattered = out->parts || out->source;
     int r;
 
-    if (scattered && !gather(bare, out))
+    if (scattered && !pull_gather(bare, out))
         return;
     r = framing_encode(bare->framing, scattered ? bare->gathered : data, (size_t)out->size, out->final);
     bare->at = 0;
@@ -164,7 +164,7 @@ static void begin(struct bare *bare)
     begin_whole(bare, out);
 }
 
-static bool choose(struct bare *bare)
+bool pull_choose(struct bare *bare)
 {
     struct out *out = order_next(bare);
 
@@ -216,7 +216,7 @@ static bool pull_step(struct bare *bare, uint8_t *buffer, size_t capacity, size_
         out_passed(bare, bare->current);
         return true;
     }
-    if (bare->stalled || (!bare->current && !choose(bare)))
+    if (bare->stalled || (!bare->current && !pull_choose(bare)))
         return false;
     if (bare->begun)
         return pull_body(bare, buffer, capacity, at, ret_bulk, ret_bulk_size);
@@ -260,6 +260,8 @@ bool bare_wants_pull(const struct bare *bare)
 
     if (!bare->framing || !bare->strand)
         return false;
+    if (bare->datagrams)
+        return bare_wants_write(bare);
     if (framing_output(bare->framing, &size))
         return true;
     if (bare->greeting)

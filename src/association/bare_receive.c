@@ -336,6 +336,10 @@ void receive_go_on(struct bare *bare)
 {
     if (!bare->framing)
         return;
+    if (bare->datagrams) {
+        datagram_go_on(bare);
+        return;
+    }
     deliver_pending(bare);
     if (bare->in_size > 0 && !bare->peer_ended && may_deliver(bare) && bare->in_size >= framing_wants(bare->framing))
         digest_in(bare, false);
@@ -445,8 +449,30 @@ static ssize_t read_behind(struct bare *bare)
     return n;
 }
 
+static ssize_t bare_read_streams(struct bare *bare)
+{
+    const struct layer_error *error;
+    ssize_t n = bare_streams_news(bare);
+
+    if (n == -EAGAIN)
+        return n;
+    if (n == -ENODATA) {
+        bare->peer_ended = true;
+        bare->end_told = true;
+        association_wake(bare->association);
+        return -EAGAIN;
+    }
+    error = layer_error(bare->strand->top);
+    strand_lost(bare->strand, (int)n, error->code ? error->reason : hawser_strerror((int)n));
+    return n;
+}
+
 ssize_t bare_read(struct bare *bare, uint8_t *scratch, size_t size)
 {
+    if (bare->datagrams)
+        return bare_read_datagrams(bare, scratch, size);
+    if (bare->several)
+        return bare_read_streams(bare);
     if (!bare->strand || !may_read(bare))
         return -EAGAIN;
     if (bare->in_size == 0 && may_deliver(bare))

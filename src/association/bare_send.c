@@ -16,7 +16,7 @@ struct out *out_find(struct bare *bare, uint64_t id)
     struct out *out = NULL;
 
     if (bare->by_id)
-        HASH_FIND(hh, bare->by_id, &id, sizeof id, out);
+        HASH_FIND_BYHASHVALUE(hh, bare->by_id, &id, sizeof id, (unsigned)id, out);
     return out;
 }
 
@@ -95,6 +95,8 @@ static int check_options(const struct bare *bare, const struct session_send *sen
 {
     if (send->niceness < -100 || send->niceness > 155 || send->lifetime < 0)
         return -EINVAL;
+    if (bare->several)
+        return refuse(bare, -EOPNOTSUPP, "a line of several streams has no messages");
     if (send->size == SESSION_SIZE_UNKNOWN ? !send->parts : send->size > INT64_MAX)
         return -EINVAL;
     if (send->antecedent_count > SESSION_ANTECEDENTS_MAX)
@@ -104,6 +106,11 @@ static int check_options(const struct bare *bare, const struct session_send *sen
             return -EINVAL;
     if (send->reply_to)
         return refuse(bare, -EOPNOTSUPP, "the peer's protocol cannot carry which message this one answers");
+    if (bare->hears_only)
+        return refuse(bare, -EOPNOTSUPP,
+                      "who hears a multicast group answers nobody: associate with the group, or with the sender");
+    if (datagram_check(bare, send->size) < 0)
+        return refuse(bare, -HAWSER_ELARGE, "it is larger than a datagram on this line can be");
     if (send->final && bare->undecided)
         return refuse(bare, -EOPNOTSUPP, "whether the peer takes a last message is known once the line is established");
     return 0;
@@ -127,7 +134,56 @@ static int check_queue(struct bare *bare)
     return -EAGAIN;
 }
 
-static void out_free(struct out *out)
+/*
+ * Messages of about a datagram's size use each other's memory, a few of a context's: the C library keeps none of that size at
+ * hand, and a line of datagrams may send millions a second.
+ */
+#define SPARE 2048u /* bytes of a message */
+#define SPARE_MIN (SPARE / 2)
+#define SPARES_MAX 64
+
+static struct out *memory_take(struct bare *bare, size_t copied)
+{
+    struct associations *all = bare->association->all;
+    bool spare = copied > SPARE_MIN && copied <= SPARE;
+    struct out *out;
+
+    if (spare && !list_empty(&all->spares)) {
+        out = list_first(&all->spares, struct out, link);
+        list_remove(&out->link);
+        all->spare_count--;
+    } else if (!(out = malloc(sizeof *out + (spare ? SPARE : copied)))) {
+        return NULL;
+    }
+    memset(out, 0, sizeof *out); /* what is copied behind it needs no zeros first */
+    out->spare = spare;
+    return out;
+}
+
+static void memory_give(struct bare *bare, struct out *out)
+{
+    struct associations *all = bare->association->all; /* NULL: the context is gone */
+
+    if (!out->spare || !all || all->spare_count == SPARES_MAX) {
+        free(out);
+        return;
+    }
+    list_prepend(&all->spares, &out->link); /* the last that was used is still in the processor's cache */
+    all->spare_count++;
+}
+
+void bare_spares_free(struct associations *all)
+{
+    while (!list_empty(&all->spares)) {
+        struct out *out = list_first(&all->spares, struct out, link);
+
+        list_remove(&out->link);
+        free(out);
+    }
+    all->spare_count = 0;
+}
+
+static void out_free(struct bare *bare, struct out *out)
 {
     while (!list_empty(&out->pieces)) {
         struct piece *piece = list_first(&out->pieces, struct piece, link);
@@ -137,13 +193,13 @@ static void out_free(struct out *out)
     }
     free(out->edges);
     free(out->reason);
-    free(out);
+    memory_give(bare, out);
 }
 
 static struct out *out_new(struct bare *bare, const struct session_send *send)
 {
     bool copy = !send->parts && !send->source && !send->borrow;
-    struct out *out = calloc(1, sizeof *out + (copy ? (size_t)send->size : 0));
+    struct out *out = memory_take(bare, copy ? (size_t)send->size : 0);
 
     if (!out)
         return NULL;
@@ -151,8 +207,10 @@ static struct out *out_new(struct bare *bare, const struct session_send *send)
     out->size = send->size;
     out->data = copy ? out->copy : send->data;
     out->cookie = send->cookie;
-    out->stamp = association_now(bare->association);
+    if (send->lifetime || send->send_time || bare->undecided) /* else nobody asks */
+        out->stamp = association_now(bare->association);
     out->lifetime = send->lifetime;
+    out->send_time = send->send_time;
     out->niceness = send->niceness;
     out->class = (uint8_t)(send->niceness + 100);
     out->parts = send->parts;
@@ -165,6 +223,7 @@ static struct out *out_new(struct bare *bare, const struct session_send *send)
     out->complete = send->parts && send->size == 0;
     out->weight = weight_of(bare, out);
     heap_node_init(&out->expiry);
+    heap_node_init(&out->start);
     list_init(&out->link);
     list_init(&out->pieces);
     list_init(&out->dependents);
@@ -178,15 +237,22 @@ static int out_queue(struct bare *bare, struct out *out, const struct session_se
     int64_t due = out->lifetime > NEVER - out->stamp ? NEVER : out->stamp + out->lifetime;
     int r = out->lifetime ? heap_set(&bare->expiries, &out->expiry, due) : 0;
 
-    if (r < 0)
+    if (r == 0 && send->send_time > out->stamp)
+        r = heap_set(&bare->starts, &out->start, send->send_time);
+    if (r < 0) {
+        heap_remove(&bare->expiries, &out->expiry);
         return r;
-    HASH_ADD(hh, bare->by_id, id, sizeof out->id, out);
+    }
+    /* They come one after the other: no hash spreads them better than they do. */
+    HASH_ADD_BYHASHVALUE(hh, bare->by_id, id, sizeof out->id, (unsigned)out->id, out);
     if (out->failed)
         r = -ENOMEM;
     else if ((r = order_add(bare, out, send)) < 0)
         HASH_DEL(bare->by_id, out);
-    if (r < 0)
+    if (r < 0) {
         heap_remove(&bare->expiries, &out->expiry);
+        heap_remove(&bare->starts, &out->start);
+    }
     return r;
 }
 
@@ -204,7 +270,7 @@ int bare_send(struct bare *bare, const struct session_send *send, uint64_t *ret_
         return -ENOMEM;
     r = out_queue(bare, out, send);
     if (r < 0) {
-        out_free(out);
+        out_free(bare, out);
         return r;
     }
     bare->next_id++;
@@ -376,7 +442,7 @@ static bool layers_are_empty(const struct bare *bare)
 {
     struct layer *top = bare->strand ? bare->strand->top : NULL;
 
-    return top && (!bare->secure || top->type->send(top, "", 0) == 0);
+    return top && (!bare->secure || bare->datagrams || top->type->send(top, "", 0) == 0);
 }
 
 void out_settle_passed(struct bare *bare)
@@ -432,7 +498,7 @@ static void tell_run(struct bare *bare, struct list *run, uint64_t count)
         const struct out *out = container_of(at, struct out, link);
 
         if (out->want_sent && out->kind == SESSION_ACKED)
-            handler->sent(association, out->id);
+            handler->sent(association, out->id, association_now(association));
         if (out->cookie)
             handler->settled(association, out->id, out->cookie);
     }
@@ -447,7 +513,7 @@ static void tell_run(struct bare *bare, struct list *run, uint64_t count)
         struct out *out = list_first(run, struct out, link);
 
         list_remove(&out->link);
-        out_free(out);
+        out_free(bare, out);
     }
 }
 
@@ -483,7 +549,7 @@ void out_forget(struct bare *bare, struct out *out)
         list_remove(out->dependents.next);
     if (out->cookie)
         association_handler.settled(bare->association, out->id, out->cookie);
-    out_free(out);
+    out_free(bare, out);
 }
 
 void out_free_all(struct bare *bare)

@@ -28,6 +28,8 @@ int bare_stream_open(struct bare *bare, hawser_stream *stream, uint64_t limit)
 
     if (bare->undecided)
         return -EAGAIN;
+    if (bare->datagrams)
+        return refuse(bare, -EOPNOTSUPP, "a line of datagrams has none");
     if (!has_no_framer(bare))
         return refuse(bare, -EOPNOTSUPP, "its framer makes messages of what goes over the line");
     if (bare->stream_was || bare->in_id > 0)
@@ -202,7 +204,7 @@ void bare_stream_end(struct bare *bare, bool reset)
     if (!stream)
         return;
     bare->stream = NULL;
-    stream_bare_closed(stream, reset);
+    stream_bare_closed(stream, reset, 0);
 }
 
 void bare_stream_free(struct bare *bare)

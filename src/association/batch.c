@@ -32,7 +32,8 @@ bool batch_add(hawser_association *association, struct session_message *message)
     transient = &batch->messages[batch->count];
     message_transient(transient, association, message);
     transient->origin = NULL;
-    received_fill(&batch->received[batch->count++], message, transient);
+    received_fill(&batch->received[batch->count], message, transient, &batch->marks[batch->count]);
+    batch->count++;
     message->keep = true;
     batch->cost += message->cost;
     batch->reserved += message->reserved;

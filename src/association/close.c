@@ -3,6 +3,9 @@
 #include "association/association.h"
 
 #include "association/bare.h"
+#include "association/weave.h"
+#include "association/gather.h"
+#include "association/trace.h"
 
 #define CODE_MAX ((UINT64_C(1) << 62) - 1) /* a QUIC varint */
 
@@ -165,6 +168,7 @@ static void close_raise(hawser_association *association)
     const hawser_report *report;
 
     association->told_closed = true;
+    trace_over(association, association->end_reason ? association->end_reason : "");
     event.closed.code = association->code;
     event.closed.peer_code = association->end_code;
     event.closed.by_peer = association->by_peer;
@@ -175,6 +179,7 @@ static void close_raise(hawser_association *association)
         event.closed.attempt_count = report->attempt_count;
     }
     event_raise(association, &event);
+    gather_over(association);
 }
 
 /* Once the session has ended: its last bytes, the news, the strands' end, and then nothing is left. */
@@ -193,6 +198,7 @@ void close_work(hawser_association *association)
         association->deadline = now + LINGER_READING;
     }
     open_free(association);
+    weave_free(association); /* no other strand is worth anything */
     for (struct list *at = association->strands.next, *next; at != &association->strands; at = next) {
         struct strand *strand = container_of(at, struct strand, link);
 
@@ -201,7 +207,9 @@ void close_work(hawser_association *association)
             strand->dead = true;
         else
             strand_end(strand);
-        if (strand->dead)
+        /* Nothing that still comes resets what went, where it went in datagrams or, as over QUIC, was all acknowledged. */
+        if (strand->dead || (strand->shut && association->bare &&
+                             (bare_datagrams(association->bare) || bare_several(association->bare))))
             strand_free(strand);
     }
     if (list_empty(&association->strands))

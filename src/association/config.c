@@ -99,7 +99,8 @@ static bool alpn_usable(const char *alpn)
 {
     size_t size = alpn ? strlen(alpn) : 1;
 
-    return size > 0 && size <= 255 && !(alpn && strcmp(alpn, "hawser/1") == 0);
+    return size > 0 && size <= 255 &&
+           !(alpn && (strcmp(alpn, ALPN_SESSION) == 0 || strcmp(alpn, ALPN_SESSION_SCTP) == 0));
 }
 
 int secure_new(hawser_context *context, const struct secure_options *options, struct secure **ret_secure)
@@ -135,13 +136,18 @@ int secure_new(hawser_context *context, const struct secure_options *options, st
     secure->tls.server_name = string_put(&at, options->server_name);
     secure->tls.service = string_put(&at, options->service);
     if (options->session)
-        secure->tls.alpn[protocols++] = "hawser/1";
+        secure->tls.alpn[protocols++] = ALPN_SESSION;
     secure->tls.alpn[protocols] = string_put(&at, options->alpn);
     secure->tls.require_alpn = options->session && !options->bare;
     secure->tls.any_tls = options->bare;
     secure->tls.early_data = options->early_data;
     secure->tls.present_certificate = options->present_certificate;
     secure->tls.no_tickets = options->no_tickets;
+    if (options->session) {
+        secure->sctp_tls = secure->tls;
+        secure->sctp_tls.alpn[0] = ALPN_SESSION_SCTP;
+        secure->tls.sctp = &secure->sctp_tls;
+    }
     *ret_secure = secure;
     return 0;
 }
@@ -163,6 +169,16 @@ struct secure *secure_unref(struct secure *secure)
     return NULL;
 }
 
+const char *secure_trust(const struct secure *secure)
+{
+    return secure->trust->rule;
+}
+
+const char *secure_trust_file(const struct secure *secure)
+{
+    return secure->trust->file;
+}
+
 /* So that sums of times never overflow; nobody waits for so long. */
 #define DURATION_MAX (INT64_MAX / 4)
 
@@ -176,13 +192,12 @@ static int64_t duration(int64_t given, int64_t otherwise, int64_t none)
 /* Puts the defaults where the options left 0, and says what cannot be. */
 int line_options_fill(struct line_options *line)
 {
-    if (line->policy == HAWSER_INTERACTIVE)
-        return -EOPNOTSUPP;
-    if (line->policy != HAWSER_HANDOVER && line->policy != HAWSER_AGGREGATE)
+    if (line->policy != HAWSER_HANDOVER && line->policy != HAWSER_INTERACTIVE && line->policy != HAWSER_AGGREGATE)
         return -EINVAL;
     line->keep_alive = duration(line->keep_alive, DEFAULT_KEEP_ALIVE, 0);
     line->dead_after = duration(line->dead_after, DEFAULT_DEAD_AFTER, 0);
     line->linger = duration(line->linger, DEFAULT_LINGER, NEVER);
+    line->reestablish = duration(line->reestablish, DEFAULT_REESTABLISH, 0);
     if (!line->receive_memory)
         line->receive_memory = DEFAULT_RECEIVE_MEMORY;
     if (!line->send_queue)
@@ -192,6 +207,17 @@ int line_options_fill(struct line_options *line)
     return line->receive_memory < MIN_RECEIVE_MEMORY ? -EINVAL : 0;
 }
 
+enum session_policy session_policy_of(hawser_policy policy)
+{
+    static const enum session_policy policies[] = {
+        [HAWSER_HANDOVER] = SESSION_HANDOVER,
+        [HAWSER_INTERACTIVE] = SESSION_INTERACTIVE,
+        [HAWSER_AGGREGATE] = SESSION_AGGREGATE,
+    };
+
+    return policies[policy];
+}
+
 int association_make_session(hawser_association *association, const struct line_options *line, bool opener)
 {
     struct session_config config = {
@@ -199,7 +225,8 @@ int association_make_session(hawser_association *association, const struct line_
         .handler = &association_handler,
         .user = association,
         .opener = opener,
-        .aggregate = line->policy == HAWSER_AGGREGATE,
+        .policy = session_policy_of(line->policy),
+        .survive = line->reestablish > 0,
         .receive_memory = line->receive_memory,
         .max_message = line->max_message,
         .send_queue = line->send_queue,
@@ -211,5 +238,6 @@ int association_make_session(hawser_association *association, const struct line_
     if (gnutls_rnd(GNUTLS_RND_RANDOM, config.nonce, sizeof config.nonce) < 0)
         return -EIO;
     association->linger = line->linger;
+    association->reestablish = line->reestablish;
     return session_new(&config, association_now(association), &association->session);
 }

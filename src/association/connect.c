@@ -27,10 +27,11 @@ static void on_done(void *user, struct attempt *winner, struct layer *top, int c
     hawser_connecting *c = user;
 
     (void)winner;
-    (void)reason;
     c->done = true;
     (void)hawser_report_copy(establish_report(c->establish), &c->report); /* no memory: no report */
     c->code = top ? layer_release(top, &c->fd) : code;
+    if (c->code < 0)
+        loop_log(c->context, HAWSER_LOG_ERROR, "%s", *reason ? reason : hawser_strerror(c->code));
     if (top && c->code < 0)
         layer_destroy(top);
 }
@@ -38,6 +39,13 @@ static void on_done(void *user, struct attempt *winner, struct layer *top, int c
 static const struct establish_handler handler = {.done = on_done};
 
 /* ---------------------------------------------------------------------------------------------------------- asking */
+
+/* Says why, as nothing else does before there is a report; returns the code. */
+static int refuse(const hawser_connecting *c, int code, const char *what, const char *reason)
+{
+    loop_log(c->context, HAWSER_LOG_ERROR, "%s: %s", what, reason);
+    return code;
+}
 
 static int endpoint_add(hawser_connecting *c, const char *text)
 {
@@ -47,12 +55,14 @@ static int endpoint_add(hawser_connecting *c, const char *text)
     if (!text)
         return -EINVAL;
     if (c->endpoint_count == ESTABLISH_ENDPOINTS_MAX)
-        return -E2BIG;
+        return refuse(c, -E2BIG, text, "one endpoint too many");
     endpoint = &c->endpoints[c->endpoint_count].endpoint;
     if (endpoint_parse(text, endpoint, reason, sizeof reason) < 0)
-        return -HAWSER_EENDPOINT;
-    if (endpoint->kind == ENDPOINT_FD || *endpoint->key_name) /* nobody would check the key */
-        return -EOPNOTSUPP;
+        return refuse(c, -HAWSER_EENDPOINT, text, reason);
+    if (endpoint->kind == ENDPOINT_FD)
+        return refuse(c, -EOPNOTSUPP, text, "that is a descriptor already");
+    if (*endpoint->key_name)
+        return refuse(c, -EOPNOTSUPP, text, "nobody would check the key of a plain connection");
     c->endpoint_count++;
     return 0;
 }
@@ -66,8 +76,11 @@ static int endpoints_parse(hawser_connecting *c, const char *first, const hawser
         r = endpoint_add(c, options->endpoints[i]);
     if (r < 0 || !options->local)
         return r;
-    r = endpoint_parse(options->local, &c->local, reason, sizeof reason);
-    return r == 0 && c->local.kind == ENDPOINT_ADDRESS ? 0 : -HAWSER_EENDPOINT;
+    if (endpoint_parse(options->local, &c->local, reason, sizeof reason) < 0)
+        return refuse(c, -HAWSER_EENDPOINT, options->local, reason);
+    if (c->local.kind != ENDPOINT_ADDRESS)
+        return refuse(c, -HAWSER_EENDPOINT, options->local, "the local end is an address and a port");
+    return 0;
 }
 
 /* What this call is for: no session, no encryption. A program that demands them asks for something else. */
@@ -79,16 +92,23 @@ static int properties_make(hawser_connecting *c, const hawser_properties *given)
     if (r < 0)
         return r;
     values = properties_values(c->properties);
-    if ((property_given(values, "security") && values->security == HAWSER_REQUIRE) ||
-        (property_given(values, "session") && values->session == HAWSER_REQUIRE))
-        return -HAWSER_EPROPERTY;
+    if (property_given(values, "security") && values->security == HAWSER_REQUIRE)
+        return refuse(c, -HAWSER_EPROPERTY, "security", "a plain descriptor has none");
+    if (property_given(values, "session") && values->session == HAWSER_REQUIRE)
+        return refuse(c, -HAWSER_EPROPERTY, "session", "a plain descriptor has none");
     r = hawser_properties_set(c->properties, "security", "prohibit");
     return r < 0 ? r : hawser_properties_set(c->properties, "session", "prohibit");
 }
 
 static int connecting_fill(hawser_connecting *c, const char *endpoint, const hawser_connect_options *options)
 {
-    hawser_context_options context = {.struct_size = sizeof context, .state_dir = options->state_dir};
+    hawser_context_options context = {
+        .struct_size = sizeof context,
+        .state_dir = options->state_dir,
+        .log = options->log,
+        .log_user = options->log_user,
+        .log_level = options->log_level,
+    };
     struct establish_config config = {
         .endpoints = c->endpoints,
         .local_interface = c->local.interface,
@@ -113,9 +133,10 @@ static int connecting_fill(hawser_connecting *c, const char *endpoint, const haw
     config.local = c->local.address.size ? &c->local.address : NULL;
     config.values = properties_values(c->properties);
     r = establish_new(c->context, &config, reason, sizeof reason, &c->establish);
-    if (r == 0)
-        establish_start(c->establish);
-    return r;
+    if (r < 0)
+        return refuse(c, r, endpoint, *reason ? reason : hawser_strerror(r));
+    establish_start(c->establish);
+    return 0;
 }
 
 int hawser_connect_start(const char *endpoint, const hawser_connect_options *given, hawser_connecting **ret_connecting)

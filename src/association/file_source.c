@@ -13,6 +13,7 @@
 #include "association/outgoing.h"
 
 #define CHUNK (256u << 10)
+#define CHUNKS (SESSION_STRANDS_MAX + 1) /* each strand may be sending from one, and one is free */
 
 struct chunk {
     struct loop_job job;
@@ -32,7 +33,7 @@ struct file_source {
     off_t file_size;
     struct timespec changed;
     bool waits; /* the last read had to wait: the next one is started ahead */
-    struct chunk chunks[2];
+    struct chunk chunks[CHUNKS];
 };
 
 static void chunk_work(struct loop_job *job)
@@ -81,7 +82,7 @@ int file_source_new(hawser_association *association, int fd, uint64_t offset, ui
     file->size = size;
     file->file_size = stat.st_size;
     file->changed = stat.st_ctim;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < CHUNKS; i++) {
         file->chunks[i].file = file;
         loop_job_init(&file->chunks[i].job, chunk_work, chunk_done);
     }
@@ -96,7 +97,7 @@ void file_source_set_id(struct file_source *file, uint64_t id)
 
 void file_source_free(struct file_source *file)
 {
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < CHUNKS; i++) {
         if (file->chunks[i].reading)
             loop_job_cancel(file->association->context, &file->chunks[i].job);
         free(file->chunks[i].bytes);
@@ -112,6 +113,22 @@ static bool file_same(const struct file_source *file)
 
     return fstat(file->fd, &stat) == 0 && stat.st_size == file->file_size &&
            stat.st_ctim.tv_sec == file->changed.tv_sec && stat.st_ctim.tv_nsec == file->changed.tv_nsec;
+}
+
+int file_source_read(const struct file_source *file, uint64_t offset, void *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = pread(file->fd, bytes, size, (off_t)(file->begin + offset));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -HAWSER_ESOURCE;
+        bytes = (uint8_t *)bytes + n;
+        offset += (uint64_t)n;
+        size -= (size_t)n;
+    }
+    return file_same(file) ? 0 : -HAWSER_ESOURCE;
 }
 
 static bool chunk_holds(const struct chunk *chunk, uint64_t offset)
@@ -156,7 +173,7 @@ static int chunk_fill(struct chunk *chunk, uint64_t offset, bool ahead)
 /* The chunk to be overwritten: not the one a strand is sending from, nor one that is being read into. */
 static struct chunk *chunk_free(struct file_source *file, uint64_t offset)
 {
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < CHUNKS; i++) {
         struct chunk *chunk = &file->chunks[i];
 
         if (chunk->reading || (chunk->full && chunk_holds(chunk, offset)))
@@ -168,15 +185,25 @@ static struct chunk *chunk_free(struct file_source *file, uint64_t offset)
     return NULL;
 }
 
+static bool is_there(const struct file_source *file, uint64_t offset)
+{
+    for (size_t i = 0; i < CHUNKS; i++)
+        if ((file->chunks[i].reading || file->chunks[i].full) && chunk_holds(&file->chunks[i], offset))
+            return true;
+    return false;
+}
+
+/* One more than the one in hand; the strands' others are left alone. */
 static void chunk_ahead(struct file_source *file, const struct chunk *chunk)
 {
     uint64_t next = chunk->offset + (uint64_t)chunk->size;
-    struct chunk *other = &file->chunks[chunk == &file->chunks[0]];
+    struct chunk *other;
 
-    if (!file->waits || next >= file->size || other->reading || (other->full && chunk_holds(other, next)) ||
-        (other->bytes && strand_sends(file->association, other->bytes, other->wanted)))
+    if (!file->waits || next >= file->size || is_there(file, next))
         return;
-    (void)chunk_fill(other, next, true); /* no memory: read when it is needed */
+    other = chunk_free(file, next);
+    if (other && other != chunk)
+        (void)chunk_fill(other, next, true); /* no memory: read when it is needed */
 }
 
 static const uint8_t *chunk_give(struct file_source *file, struct chunk *chunk, uint64_t offset, size_t *ret_size,
@@ -200,7 +227,7 @@ const uint8_t *file_source_at(struct file_source *file, uint64_t offset, size_t 
     int r;
 
     *ret_error = 0;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < CHUNKS; i++) {
         chunk = &file->chunks[i];
         if (chunk->reading && chunk_holds(chunk, offset))
             return NULL;
@@ -208,7 +235,7 @@ const uint8_t *file_source_at(struct file_source *file, uint64_t offset, size_t 
             return chunk_give(file, chunk, offset, ret_size, ret_error);
     }
     chunk = chunk_free(file, offset);
-    if (!chunk) /* both are in use; the one that is being read says when it is there */
+    if (!chunk) /* all are in use; one that is being read says when it is there */
         return NULL;
     r = chunk_fill(chunk, offset, false);
     if (r < 0) {

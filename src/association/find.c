@@ -51,6 +51,7 @@ int find_add(hawser_association *association, const char *host)
 
 void find_remove(hawser_association *association)
 {
+    find_remove_nonce(association);
     for (size_t i = 0; i < sizeof association->names / sizeof *association->names; i++) {
         struct name_entry *entry = association->names[i].entry;
 

@@ -6,6 +6,7 @@
 
 #include "association/listener.h"
 #include "association/properties.h"
+#include "association/told.h"
 #include "framer/framing.h"
 
 #define DEFAULT_HANDSHAKES 1024
@@ -44,7 +45,7 @@ static int listen_parse(hawser_context *context, const char *text, struct endpoi
 /* The endpoint as it became: with its port, and with the address behind "fd:N". */
 static int listen_endpoint(hawser_association *association, struct endpoint *endpoint)
 {
-    int fd = acceptor_descriptor(association->listener->acceptor);
+    int fd = listener_descriptor(association->listener);
     char text[512];
 
     endpoint->address.size = sizeof endpoint->address.address;
@@ -65,25 +66,17 @@ static int listen_endpoint(hawser_association *association, struct endpoint *end
 static int listen_socket(hawser_association *association, const hawser_listen_options *options,
                          struct endpoint *endpoint)
 {
-    struct acceptor_config config = {
-        .fd = endpoint->kind == ENDPOINT_FD ? endpoint->fd : -1,
-        .backlog = options->backlog,
-        .reuse_port = options->reuse_port,
-        .fast_open = options->fast_open,
-        .accepted = listener_accepted,
-        .user = association,
-    };
-    struct listener *listener = association->listener;
-    int r;
+    char reason[REASON_SIZE] = "";
+    int r = listen_stacks(association, options->stack, endpoint, reason, sizeof reason);
 
-    if (endpoint->kind != ENDPOINT_FD)
-        config.local = endpoint->address;
-    memcpy(config.interface, endpoint->interface, sizeof config.interface);
-    r = acceptor_new(association->context, &config, &listener->acceptor);
+    if (*reason)
+        loop_log(association->context, HAWSER_LOG_ERROR, "%s", reason);
+    if (r == 0)
+        r = listen_sockets(association, options, endpoint);
     if (r == 0)
         r = listen_endpoint(association, endpoint);
     if (r == 0)
-        listener->unix_socket = endpoint->kind == ENDPOINT_UNIX;
+        association->listener->unix_socket = endpoint->kind == ENDPOINT_UNIX;
     return r;
 }
 
@@ -184,6 +177,7 @@ static int listen_line(hawser_association *association, const hawser_listen_opti
     int r;
 
     *line = (struct line_options){
+        .reestablish = options->reestablish_us,
         .keep_alive = options->keep_alive_us,
         .dead_after = options->dead_after_us,
         .linger = options->linger_us,
@@ -200,15 +194,20 @@ static int listen_line(hawser_association *association, const hawser_listen_opti
     return r;
 }
 
-static int listen_fill(hawser_association *association, const char *text, const hawser_listen_options *options)
+static int listen_fill(hawser_association *association, const char *text, int *taken,
+                       const hawser_listen_options *options)
 {
     struct listener *listener = calloc(1, sizeof *listener);
+    char reason[REASON_SIZE] = "";
     struct endpoint endpoint;
     int r;
 
     if (!listener)
         return -ENOMEM;
     association->listener = listener;
+    listener->taken = taken;
+    listener->association = association;
+    list_append(&association->all->listeners, &listener->link);
     list_init(&listener->waiting);
     list_init(&listener->sniffs);
     listener->waiting_max = options->max_handshakes ? options->max_handshakes : DEFAULT_HANDSHAKES;
@@ -218,15 +217,20 @@ static int listen_fill(hawser_association *association, const char *text, const 
     r = listen_parse(association->context, text, &endpoint);
     if (r == 0)
         r = listen_properties(association, options);
+    if (r == 0 && (r = group_check_listen(association, options, &endpoint, reason, sizeof reason)) < 0)
+        loop_log(association->context, HAWSER_LOG_ERROR, "%s: %s", text, reason);
     if (r == 0)
         r = listen_line(association, options);
     if (r == 0)
         r = listen_secure(association, options, &endpoint);
-    return r == 0 ? listen_socket(association, options, &endpoint) : r;
+    if (r == 0)
+        r = listen_socket(association, options, &endpoint);
+    listener->taken = NULL;
+    return r;
 }
 
-int hawser_listen(hawser_context *context, const char *endpoint, const hawser_listen_options *given,
-                  hawser_association **ret_listener)
+static int listen_start(hawser_context *context, const char *endpoint, int *taken, const hawser_listen_options *given,
+                        hawser_association **ret_listener)
 {
     hawser_listen_options options;
     hawser_association *association;
@@ -242,13 +246,29 @@ int hawser_listen(hawser_context *context, const char *endpoint, const hawser_li
     r = association_new(context, &association);
     if (r < 0)
         return r;
-    r = listen_fill(association, endpoint, &options);
+    r = listen_fill(association, endpoint, taken, &options);
     if (r < 0) {
         association_finish(association);
         return r;
     }
     association->refs = 1;
     association->told = true;
+    told_send_all(association->all);
     *ret_listener = association;
     return 0;
+}
+
+int hawser_listen(hawser_context *context, const char *endpoint, const hawser_listen_options *options,
+                  hawser_association **ret_listener)
+{
+    return listen_start(context, endpoint, NULL, options, ret_listener);
+}
+
+int listen_on(hawser_context *context, int fds[2], const hawser_listen_options *options,
+              hawser_association **ret_listener)
+{
+    char endpoint[32];
+
+    (void)snprintf(endpoint, sizeof endpoint, "fd:%d", fds[0]);
+    return listen_start(context, endpoint, fds, options, ret_listener);
 }

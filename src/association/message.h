@@ -47,6 +47,7 @@ struct batch {
     uint64_t cost, reserved;
     bool blocks, telling;
     hawser_received received[BATCH_MAX];
+    hawser_marks marks[BATCH_MAX]; /* of those that have any */
     hawser_message messages[BATCH_MAX];
 };
 

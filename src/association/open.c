@@ -5,6 +5,10 @@
 #include <stdio.h>
 
 #include "association/bare.h"
+#include "association/join.h"
+#include "association/weave.h"
+#include "association/trace.h"
+#include "layer/group.h"
 
 static struct strand *strand_of(hawser_association *association)
 {
@@ -36,8 +40,15 @@ static int on_opened(void *user, struct attempt *attempt, struct layer **top)
 {
     hawser_association *association = user;
 
-    if (attempt_bare(attempt))
-        return bare_dress(association, top);
+    if (attempt_bare(attempt)) {
+        int r = bare_dress(association, top);
+        struct layer *sealed;
+
+        if (r == 0 && association->opening->group &&
+            (r = group_layer_open(*top, association->opening->group, &sealed)) == 0)
+            *top = sealed;
+        return r;
+    }
     open_early(association, attempt, *top);
     return 0;
 }
@@ -70,7 +81,7 @@ static void open_keep_secure(hawser_association *association, const struct attem
         struct secure *const both[] = {endpoint->session, endpoint->bare};
 
         for (size_t j = 0; j < 2; j++) {
-            if (both[j] && &both[j]->tls == tls) {
+            if (both[j] && (&both[j]->tls == tls || &both[j]->sctp_tls == tls)) {
                 secure_unref(association->secure);
                 association->secure = secure_ref(both[j]);
                 return;
@@ -91,18 +102,25 @@ static void open_note(hawser_association *association, const struct layer_peer *
 
 static int open_carry(hawser_association *association, struct strand *strand, bool bare)
 {
+    int r;
+
     if (bare) {
         bare_begin(association, strand);
         return 0;
     }
     if (association->bare) {
-        int r = bare_hand_over(association);
+        r = bare_hand_over(association);
         if (r < 0)
             return r;
     }
+    r = join_note_secret(association, strand);
+    if (r < 0)
+        return r;
+    stack_text(strand->top, association->first_stack, sizeof association->first_stack);
     strand_tune(strand);
     strand_secured(strand, association->early_data);
-    return 0;
+    (void)host_watch(association->all); /* without, what is lost is noticed later */
+    return weave_begin(association, strand);
 }
 
 static int open_established(hawser_association *association, struct attempt *winner, struct layer *top)
@@ -135,6 +153,8 @@ static void on_done(void *user, struct attempt *winner, struct layer *top, int c
 
     association_hold(association);
     association->opening->done = true;
+    if (trace_on(association))
+        trace_report(association, open_report(association));
     if (!winner) {
         open_give_up(association, code, reason);
     } else if ((r = open_established(association, winner, top)) < 0) {
@@ -181,7 +201,10 @@ int open_start(hawser_association *association, const hawser_associate_options *
         .values = properties_values(association->properties),
         .timeout = options->timeout_us ? options->timeout_us : DEFAULT_TIMEOUT,
         .fast_open = !options->no_fast_open,
+        .timestamps = options->timestamps,
         .framed = options->framer != NULL,
+        .hop_limit = options->hop_limit,
+        .no_loop = options->no_loop,
         .verified = open_verified(opening, options),
         .handler = &handler,
         .user = association,
@@ -227,6 +250,7 @@ void open_free(hawser_association *association)
         secure_unref(opening->endpoints[i].session);
         secure_unref(opening->endpoints[i].bare);
     }
+    group_unref(opening->group);
     free(opening->stacks);
     free(opening);
 }

@@ -41,6 +41,25 @@ const uint8_t *outgoing_source(hawser_association *association, void *cookie, ui
     return outgoing->data + offset;
 }
 
+int outgoing_read(const struct outgoing *outgoing, uint64_t offset, void *bytes, size_t size)
+{
+    if (offset < outgoing->prefix_size) {
+        size_t here = outgoing->prefix_size - (size_t)offset < size ? outgoing->prefix_size - (size_t)offset : size;
+
+        memcpy(bytes, outgoing->prefix + offset, here);
+        offset += here;
+        bytes = (uint8_t *)bytes + here;
+        size -= here;
+    }
+    if (size == 0)
+        return 0;
+    offset -= outgoing->prefix_size;
+    if (outgoing->file)
+        return file_source_read(outgoing->file, offset, bytes, size);
+    memcpy(bytes, outgoing->data + offset, size);
+    return 0;
+}
+
 void outgoing_settled(hawser_association *association, void *cookie)
 {
     struct outgoing *outgoing = cookie;

@@ -22,7 +22,11 @@ struct outgoing {
 int outgoing_new(const void *prefix, size_t prefix_size, struct outgoing **ret_outgoing);
 void outgoing_free(struct outgoing *outgoing); /* without a word to the program */
 
+int outgoing_read(const struct outgoing *outgoing, uint64_t offset, void *bytes,
+                  size_t size); /* waiting for the disk */
+
 /* file_source.c */
+int file_source_read(const struct file_source *file, uint64_t offset, void *bytes, size_t size); /* likewise */
 int file_source_new(hawser_association *association, int fd, uint64_t offset, uint64_t size,
                     struct file_source **ret_file);
 void file_source_set_id(struct file_source *file, uint64_t id);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "association/bare.h"
+#include "layer/udp.h"
 
 #define NICENESS_MIN (-100)
 #define NICENESS_MAX 155
@@ -37,7 +38,7 @@ static int clamped(int niceness)
     return niceness < NICENESS_MIN ? NICENESS_MIN : niceness > NICENESS_MAX ? NICENESS_MAX : niceness;
 }
 
-void properties_message(const hawser_association *association, struct session_send *send)
+void properties_message(const hawser_association *association, bool any_reliability, struct session_send *send)
 {
     const struct property_values *values = values_of(association);
 
@@ -49,6 +50,10 @@ void properties_message(const hawser_association *association, struct session_se
         send->lifetime = values->msg_lifetime_us;
     send->ordered |= values->msg_ordered;
     send->replayable |= values->safely_replayable;
+    if (any_reliability && !values->msg_reliable && !association->bare) {
+        send->reliability = SESSION_RESENDS;
+        send->resends = 0;
+    }
 }
 
 bool properties_take_stream(const hawser_association *association, unsigned open)
@@ -76,7 +81,7 @@ static int domain_of(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 ? domain : AF_UNSPEC;
 }
 
-static const struct layer *bottom_of(const struct layer *top)
+static struct layer *bottom_of(struct layer *top)
 {
     while (top->below)
         top = top->below;
@@ -126,12 +131,27 @@ uint64_t properties_pace(const hawser_association *association, uint64_t rate)
     return rate == 0 || (most && most < rate) ? most : rate;
 }
 
+/* How many strands carry at once, and so divide the line's rate. */
+static unsigned sharing(const hawser_association *association)
+{
+    unsigned count = 0;
+
+    if (!association->session || session_policy(association->session) == SESSION_HANDOVER)
+        return 1;
+    for (const struct list *at = association->strands.next; at != &association->strands; at = at->next) {
+        const struct strand *strand = container_of(at, struct strand, link);
+
+        count += strand->session && !strand->dead;
+    }
+    return count > 1 ? count : 1;
+}
+
 static void tune_tcp(const struct strand *strand)
 {
     const struct property_values *values = values_of(strand->association);
     const struct bare *bare = strand->association->bare;
     uint64_t rate = properties_pace(strand->association, bare ? bare_stream_rate(bare) : 0);
-    uint64_t pace = rate ? rate / 8 : UINT64_MAX;
+    uint64_t pace = rate ? rate / 8 / sharing(strand->association) : UINT64_MAX;
     int64_t milliseconds = values->tcp_user_timeout_us / 1000;
     unsigned timeout = milliseconds > INT32_MAX ? INT32_MAX : milliseconds > 0 ? (unsigned)milliseconds : 1;
 
@@ -142,6 +162,15 @@ static void tune_tcp(const struct strand *strand)
     tune_keep_alive(strand);
 }
 
+/* The socket of a port is its peers' in common: each packet is marked by itself, and none is ever cut on the way. */
+static void tune_udp(const struct strand *strand, struct layer *bottom)
+{
+    const struct property_values *values = values_of(strand->association);
+
+    if (property_given(values, "connCapacityProfile"))
+        udp_set_dscp(bottom, (uint8_t)property_dscp(values->conn_capacity_profile));
+}
+
 void properties_tune(const struct strand *strand)
 {
     int fd = strand->association->properties && strand->top ? layer_descriptor(strand->top) : -1;
@@ -149,9 +178,25 @@ void properties_tune(const struct strand *strand)
 
     if (domain != AF_INET && domain != AF_INET6)
         return;
+    if (bottom_of(strand->top)->type == &udp_layer) {
+        tune_udp(strand, bottom_of(strand->top));
+        return;
+    }
     tune_ip(strand, domain);
     if (strcmp(bottom_of(strand->top)->type->name, "tcp") == 0)
         tune_tcp(strand);
+}
+
+void properties_share(const hawser_association *association)
+{
+    if (!association->properties || !property_given(values_of(association), "maxSendRate"))
+        return;
+    for (const struct list *at = association->strands.next; at != &association->strands; at = at->next) {
+        const struct strand *strand = container_of(at, struct strand, link);
+
+        if (strand->session && strand->secured && !strand->dead)
+            properties_tune(strand);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------------------ asking */
@@ -184,13 +229,19 @@ static bool can_send(const hawser_association *association)
     const char *state = state_of(association);
 
     return (association->session || association->bare) && (*state == 'e') && properties_sends(association) &&
-           !(association->bare && bare_sent_final(association->bare));
+           !(association->bare && (bare_sent_final(association->bare) || !bare_sends(association->bare)));
 }
 
 static bool can_receive(const hawser_association *association)
 {
     return (association->session || association->bare) && strcmp(state_of(association), "closed") != 0 &&
-           properties_receives(association) && !(association->bare && bare_peer_ended(association->bare));
+           properties_receives(association) &&
+           !(association->bare && (bare_peer_ended(association->bare) || !bare_receives(association->bare)));
+}
+
+static int print_bytes(uint64_t bytes, char *text, size_t size)
+{
+    return snprintf(text, size, "%llu", (unsigned long long)bytes);
 }
 
 /* What of a packet TCP can fill is left for a message: TLS puts 22 bytes around a record, and a frame has a head. */
@@ -201,16 +252,13 @@ static int singular(const hawser_association *association, char *text, size_t si
     socklen_t packet_size = sizeof packet;
     int around = strand && (layer_flags(strand->top) & LAYER_SECURE) ? 22 : 0;
 
+    if (association->bare && bare_datagrams(association->bare))
+        return print_bytes(bare_datagram_max(association->bare), text, size);
     if (fd < 0 || domain_of(fd) == AF_UNIX || getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &packet, &packet_size) < 0)
         return snprintf(text, size, "not-applicable");
     if (association->session)
         around += SESSION_HEAD_MAX;
     return snprintf(text, size, "%d", packet > around ? packet - around : 0);
-}
-
-static int print_bytes(uint64_t bytes, char *text, size_t size)
-{
-    return snprintf(text, size, "%llu", (unsigned long long)bytes);
 }
 
 static int read_only(const hawser_association *association, const char *name, char *text, size_t size)
@@ -229,6 +277,7 @@ static int read_only(const hawser_association *association, const char *name, ch
     if (strcmp(name, "sendMsgMaxLen") == 0)
         return print_bytes(!can_send(association) ? 0
                            : session              ? session_send_max(session)
+                           : bare_datagrams(bare) ? bare_datagram_max(bare)
                                                   : (UINT64_C(1) << 62) - 1,
                            text, size);
     return print_bytes(!can_receive(association) ? 0
@@ -292,8 +341,7 @@ static int refused_by_stack(const hawser_association *association, const struct 
 
 static bool is_fixed(const hawser_property_info *info)
 {
-    return info->stage == HAWSER_SELECTION || strcmp(info->name, "isolateSession") == 0 ||
-           strcmp(info->name, "multipathPolicy") == 0;
+    return info->stage == HAWSER_SELECTION || strcmp(info->name, "isolateSession") == 0;
 }
 
 /* In the session's terms: 0 is none, negative is as it was. */
@@ -309,10 +357,13 @@ static void apply(hawser_association *association)
     hawser_policy policy = HAWSER_HANDOVER;
 
     properties_line(values, &keep_alive, &dead_after, &policy);
-    if (association->session)
+    if (association->session) {
         association->line_dead =
             session_set_times(association->session, session_time(keep_alive), session_time(dead_after));
-    else if (dead_after)
+        if (property_given(values, "multipathPolicy"))
+            session_set_policy(association->session, session_policy_of(policy), association_now(association));
+    }
+    if (!association->session && dead_after)
         association->line_dead = dead_after > 0 ? values->keep_alive_timeout_us + dead_after : 0;
     for (struct list *at = association->strands.next; at != &association->strands; at = at->next) {
         const struct strand *strand = container_of(at, struct strand, link);

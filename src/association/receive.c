@@ -1,57 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Receiving: messages to the program's handler, and where large ones are to go. (S2.49, S1.12) */
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "association/bare.h"
 #include "association/message.h"
 #include "association/properties.h"
-#include "association/table.h"
+#include "association/taking.h"
 
 #define SENDS_ONLY "this side only sends" /* the property direction */
 
-/* What the program answered to HAWSER_ARRIVING. */
-struct taking {
-    UT_hash_handle hh;
-    uint64_t id;
-    enum session_take take;
-    int fd; /* SINK */
-    uint64_t offset;
-    char *refusal; /* given outside of a handler; the next part carries it */
-    bool failed;
-};
-
-static struct taking *taking_find(const hawser_association *association, uint64_t id)
-{
-    struct taking *taking = NULL;
-
-    if (association->taking)
-        HASH_FIND(hh, association->taking, &id, sizeof id, taking);
-    return taking;
-}
-
-static void taking_end(hawser_association *association, struct taking *taking)
-{
-    HASH_DEL(association->taking, taking);
-    if (taking->fd >= 0)
-        close(taking->fd);
-    free(taking->refusal);
-    free(taking);
-}
-
-void receive_free(hawser_association *association)
-{
-    struct taking *taking, *next;
-
-    HASH_ITER(hh, association->taking, taking, next)
-    taking_end(association, taking);
-}
-
 /* -------------------------------------------------------------------------------------------------- whole messages */
 
-void received_fill(hawser_received *received, const struct session_message *from, hawser_message *message)
+static const hawser_marks no_marks;
+
+static const hawser_marks *marks_of(const struct session_marks *from, hawser_marks *marks)
+{
+    if (!from->has_timestamp && !from->coordinate_count)
+        return &no_marks;
+    marks->timestamped = from->has_timestamp;
+    marks->timestamp_us = from->timestamp;
+    marks->coordinate_count = from->coordinate_count;
+    memcpy(marks->coordinates, from->coordinates, sizeof marks->coordinates);
+    return marks;
+}
+
+void received_fill(hawser_received *received, const struct session_message *from, hawser_message *message,
+                   hawser_marks *marks)
 {
     *received = (hawser_received){
         .id = from->id,
@@ -64,20 +39,33 @@ void received_fill(hawser_received *received, const struct session_message *from
         .early = from->early,
         .antecedent_lost = from->antecedent_lost,
         .ordered = from->ordered,
+        .marks = marks_of(&from->marks, marks),
+        .received_at_us = from->received_at,
     };
 }
 
-static void receive_raise(hawser_association *association, struct session_message *message, bool external)
+_Static_assert(sizeof(hawser_range) == sizeof(struct session_gap) &&
+                   offsetof(hawser_range, size) == offsetof(struct session_gap, size),
+               "a gap of the session's is a range of the program's");
+
+/* gaps: of one that ended already, and can be refused no more; NULL: it came whole. */
+static void receive_raise(hawser_association *association, struct session_message *message, bool external,
+                          const struct session_gaps *gaps)
 {
     struct associations *all = association->all;
     hawser_event event;
     hawser_message transient;
     hawser_received received;
+    hawser_marks marks;
 
     transient.home = NULL;
     message_transient(&transient, association, message);
     transient.external = external;
-    received_fill(&received, message, &transient);
+    received_fill(&received, message, &transient, &marks);
+    if (gaps) {
+        received.gaps = (const hawser_range *)gaps->gaps;
+        received.gap_count = gaps->count;
+    }
     event.type = association->slots[HAWSER_RECEIVED].handler ? HAWSER_RECEIVED : HAWSER_RECEIVED_MANY;
     if (event.type == HAWSER_RECEIVED) {
         event.received = received;
@@ -85,8 +73,10 @@ static void receive_raise(hawser_association *association, struct session_messag
         event.received_many.messages = &received;
         event.received_many.count = 1;
     }
-    all->now.association = association;
-    all->now.message = message;
+    if (!gaps) {
+        all->now.association = association;
+        all->now.message = message;
+    }
     event_raise(association, &event);
     all->now.association = NULL;
     all->now.message = NULL;
@@ -112,7 +102,7 @@ void receive_message(hawser_association *association, struct session_message *me
     else if (!association->slots[HAWSER_RECEIVED].handler && !association->slots[HAWSER_RECEIVED_MANY].handler)
         message->refuse = "the program takes no messages";
     else
-        receive_raise(association, message, external);
+        receive_raise(association, message, external, NULL);
 }
 
 /* ---------------------------------------------------------------------------------------------------- large messages */
@@ -121,6 +111,7 @@ void receive_arriving(hawser_association *association, struct session_arriving *
 {
     struct associations *all = association->all;
     hawser_event event = {.type = HAWSER_ARRIVING};
+    hawser_marks marks;
 
     if (!properties_receives(association)) {
         arriving->take = SESSION_TAKE_REFUSE;
@@ -131,11 +122,38 @@ void receive_arriving(hawser_association *association, struct session_arriving *
     event.arriving.size = arriving->size;
     event.arriving.niceness = arriving->niceness;
     event.arriving.reply_to = arriving->reply_to;
+    event.arriving.marks = marks_of(&arriving->marks, &marks);
+    event.arriving.lossy = arriving->reliability != SESSION_FULL;
     all->now.association = association;
     all->now.arriving = arriving;
     event_raise(association, &event);
     all->now.association = NULL;
     all->now.arriving = NULL;
+}
+
+/* Before its payload: the declared bounds, then the program's handler. */
+void receive_offered(hawser_association *association, struct session_offered *offered)
+{
+    struct associations *all = association->all;
+    hawser_event event = {.type = HAWSER_OFFERED};
+    hawser_marks marks;
+
+    if (!filter_passes(association->filter, &offered->marks)) {
+        association->filtered++;
+        offered->refuse = UNWANTED;
+        return;
+    }
+    event.offered.id = offered->id;
+    event.offered.size = offered->size;
+    event.offered.niceness = offered->niceness;
+    event.offered.reply_to = offered->reply_to;
+    event.offered.marks = marks_of(&offered->marks, &marks);
+    event.offered.lossy = offered->reliability != SESSION_FULL;
+    all->now.association = association;
+    all->now.offered = offered;
+    event_raise(association, &event);
+    all->now.association = NULL;
+    all->now.offered = NULL;
 }
 
 /* Files are regular ones in almost every case: writing goes to the page cache and does not wait for the network. */
@@ -170,6 +188,7 @@ static void receive_raise_part(hawser_association *association, struct session_p
 {
     struct associations *all = association->all;
     hawser_event event = {.type = HAWSER_PART};
+    hawser_marks marks;
 
     event.part.id = part->id;
     event.part.offset = part->offset;
@@ -177,6 +196,8 @@ static void receive_raise_part(hawser_association *association, struct session_p
     event.part.size = part->size;
     event.part.total = part->total;
     event.part.last = part->last;
+    event.part.marks = marks_of(&part->marks, &marks);
+    event.part.received_at_us = part->received_at;
     all->now.association = association;
     all->now.part = part;
     event_raise(association, &event);
@@ -193,12 +214,67 @@ void receive_part(hawser_association *association, struct session_part *part)
         part->refuse = association->all->now.reason;
     } else if (taking && taking->fd >= 0) {
         receive_into_file(association, taking, part);
+    } else if (taking && taking->buffer) {
+        memcpy(taking->buffer + part->offset, part->data, part->size);
     } else {
         receive_raise_part(association, part);
     }
     taking = taking_find(association, part->id);
-    if (taking && (part->refuse || (part->last && taking->take == SESSION_TAKE_PARTS)))
+    if (taking && taking->take == SESSION_TAKE_GAPS) {
+        taking->came += part->size;
+        taking->received_at = part->received_at;
+    }
+    if (taking && (part->refuse || (part->last && taking->take != SESSION_TAKE_SINK)))
         taking_end(association, taking);
+}
+
+/* What was taken into memory or a file is there as far as it came. */
+static void receive_gapped(hawser_association *association, const struct taking *taking,
+                           const struct session_gaps *gaps)
+{
+    struct session_message message = {
+        .id = gaps->id,
+        .data = taking->buffer,
+        .size = gaps->total,
+        .niceness = taking->niceness,
+        .age = -1,
+        .received_at = taking->received_at,
+        .reply_to = taking->reply_to,
+        .marks = taking->marks,
+    };
+
+    receive_raise(association, &message, true, gaps);
+}
+
+static void receive_last_part(hawser_association *association, const struct taking *taking,
+                              const struct session_gaps *gaps)
+{
+    hawser_event event = {.type = HAWSER_PART};
+    hawser_marks marks;
+
+    event.part.id = gaps->id;
+    event.part.offset = event.part.total = gaps->total;
+    event.part.last = true;
+    event.part.marks = marks_of(&taking->marks, &marks);
+    event.part.received_at_us = taking->received_at;
+    event.part.gaps = (const hawser_range *)gaps->gaps;
+    event.part.gap_count = gaps->count;
+    event_raise(association, &event);
+}
+
+void receive_gaps(hawser_association *association, const struct session_gaps *gaps)
+{
+    struct taking *taking = taking_find(association, gaps->id);
+
+    association->gapped += gaps->count > 0;
+    if (!taking)
+        return;
+    taking_remove(association, taking); /* the handler may do what it likes meanwhile */
+    if (taking->buffer || taking->fd >= 0)
+        receive_gapped(association, taking, gaps);
+    else
+        receive_last_part(association, taking, gaps);
+    taking_free(taking);
 }
 
 void receive_abandoned(hawser_association *association, uint64_t id, enum session_outcome kind)
@@ -211,166 +287,4 @@ void receive_abandoned(hawser_association *association, uint64_t id, enum sessio
     event.abandoned.id = id;
     event.abandoned.kind = kind == SESSION_EXPIRED ? HAWSER_EXPIRED : HAWSER_SEND_FAILED;
     event_raise(association, &event);
-}
-
-/* ------------------------------------------------------------------------------------------------- the program's say */
-
-static int arriving_now(hawser_association *association, uint64_t id, struct session_arriving **ret_arriving)
-{
-    int r = association_check(association);
-
-    if (r < 0)
-        return r;
-    if (association->all->now.association != association || !association->all->now.arriving ||
-        association->all->now.arriving->id != id)
-        return -ENOENT;
-    *ret_arriving = association->all->now.arriving;
-    return 0;
-}
-
-/* The last answer counts. fd is the taking's from success on. */
-static int taking_set(hawser_association *association, struct session_arriving *arriving, enum session_take take,
-                      int fd, uint64_t offset)
-{
-    struct taking *taking = taking_find(association, arriving->id);
-
-    if (taking)
-        taking_end(association, taking);
-    arriving->take = SESSION_TAKE_WHOLE;
-    if (take == SESSION_TAKE_WHOLE || take == SESSION_TAKE_REFUSE) {
-        arriving->take = take;
-        return 0;
-    }
-    taking = calloc(1, sizeof *taking);
-    if (!taking)
-        return -ENOMEM;
-    taking->id = arriving->id;
-    taking->take = take;
-    taking->fd = -1;
-    HASH_ADD(hh, association->taking, id, sizeof taking->id, taking);
-    if (taking->failed) {
-        free(taking);
-        return -ENOMEM;
-    }
-    taking->fd = fd;
-    taking->offset = offset;
-    arriving->take = take;
-    return 0;
-}
-
-int hawser_take_whole(hawser_association *association, hawser_message_id id)
-{
-    struct session_arriving *arriving;
-    int r = arriving_now(association, id, &arriving);
-
-    return r < 0 ? r : taking_set(association, arriving, SESSION_TAKE_WHOLE, -1, 0);
-}
-
-int hawser_take_into(hawser_association *association, hawser_message_id id, void *buffer, size_t capacity)
-{
-    struct session_arriving *arriving;
-    int r = arriving_now(association, id, &arriving);
-
-    if (r < 0)
-        return r;
-    if (arriving->size == SESSION_SIZE_UNKNOWN || !buffer)
-        return -EINVAL;
-    if (arriving->size > capacity)
-        return -HAWSER_ELARGE;
-    r = taking_set(association, arriving, SESSION_TAKE_INTO, -1, 0);
-    if (r == 0)
-        arriving->buffer = buffer;
-    return r;
-}
-
-int hawser_take_file(hawser_association *association, hawser_message_id id, int fd, uint64_t offset)
-{
-    struct session_arriving *arriving;
-    int r = arriving_now(association, id, &arriving), own;
-    struct stat stat;
-
-    if (r < 0)
-        return r;
-    if (fstat(fd, &stat) < 0)
-        return -errno;
-    if (!S_ISREG(stat.st_mode) || offset > INT64_MAX)
-        return -EINVAL;
-    own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (own < 0)
-        return -errno;
-    r = taking_set(association, arriving, SESSION_TAKE_SINK, own, offset);
-    if (r < 0)
-        close(own);
-    return r;
-}
-
-int hawser_take_parts(hawser_association *association, hawser_message_id id)
-{
-    struct session_arriving *arriving;
-    int r = arriving_now(association, id, &arriving);
-
-    return r < 0 ? r : taking_set(association, arriving, SESSION_TAKE_PARTS, -1, 0);
-}
-
-int hawser_refuse(hawser_association *association, hawser_message_id id, const char *reason)
-{
-    struct associations *all;
-    struct taking *taking;
-    int r = association_check(association);
-
-    if (r < 0)
-        return r;
-    all = association->all;
-    if (all->now.association == association) {
-        (void)snprintf(all->now.reason, REASON_SIZE, "%s", reason ? reason : "");
-        if (all->now.arriving && all->now.arriving->id == id) {
-            all->now.arriving->reason = all->now.reason;
-            return taking_set(association, all->now.arriving, SESSION_TAKE_REFUSE, -1, 0);
-        }
-        if (all->now.message && all->now.message->id == id) {
-            all->now.message->refuse = all->now.reason;
-            return 0;
-        }
-        if (all->now.part && all->now.part->id == id) {
-            all->now.part->refuse = all->now.reason;
-            return 0;
-        }
-    }
-    taking = taking_find(association, id);
-    if (!taking || taking->take == SESSION_TAKE_INTO)
-        return -ENOENT;
-    if (!taking->refusal)
-        taking->refusal = text_copy(reason);
-    return taking->refusal ? 0 : -ENOMEM;
-}
-
-int hawser_pause(hawser_association *association)
-{
-    int r = association_check(association);
-
-    if (r < 0)
-        return r;
-    if (!association->session && !association->bare)
-        return -ENOTCONN;
-    association->resume_wanted = false;
-    if (association->bare)
-        bare_pause(association->bare, true);
-    if (association->session)
-        session_pause(association->session);
-    return 0;
-}
-
-int hawser_resume(hawser_association *association)
-{
-    int r = association_check(association);
-
-    if (r < 0)
-        return r;
-    if (!association->session && !association->bare)
-        return -ENOTCONN;
-    if (association->bare)
-        bare_pause(association->bare, false);
-    association->resume_wanted = true;
-    association_wake(association);
-    return 0;
 }

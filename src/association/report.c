@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What was tried to reach the peer, and how each try ended: told with success and with failure. */
+#include "association/counters.h"
 #include "association/open.h"
 
 /* Where nobody listens it is not put together: that costs more than the rest of an establishment. */
@@ -10,6 +11,7 @@ void report_established(hawser_association *association, const struct strand *st
     struct layer_link link;
     char local[PATH_TEXT], remote[PATH_TEXT], interface[32], stack[64];
 
+    counters_established(association);
     if (!event_wanted(association, HAWSER_ESTABLISHED))
         return;
     report = open_report(association);

@@ -7,6 +7,7 @@
 #include "association/bare.h"
 #include "association/outgoing.h"
 #include "association/properties.h"
+#include "association/trace.h"
 
 static int send_check(const hawser_association *association)
 {
@@ -20,17 +21,62 @@ static int send_check(const hawser_association *association)
                                                                                                             : -ENOTCONN;
 }
 
-static int send_options(const hawser_message_options **options, hawser_message_options *own)
+#define MILLIONTHS 1000000
+
+/* What is said beside niceness and lifetime is within its bounds. */
+static int send_marked(const hawser_message_options *options)
 {
+    bool probable = options->reliability == HAWSER_RELIABILITY_PROBABILITY;
+
+    if ((unsigned)options->reliability > HAWSER_RELIABILITY_PROBABILITY || options->send_time_us < 0 ||
+        (options->resends && options->reliability != HAWSER_RELIABILITY_RESENDS) ||
+        options->resends > SESSION_RESENDS_MAX ||
+        (probable ? !(options->probability > 0 && options->probability <= 1) : options->probability != 0) ||
+        (options->reliability == HAWSER_RELIABILITY_LIFETIME && options->lifetime_us <= 0) ||
+        (options->coordinate_count && !options->coordinates) || (options->timestamp_us && !options->timestamped))
+        return -EINVAL;
+    return options->coordinate_count > HAWSER_COORDINATES_MAX ? -E2BIG : 0;
+}
+
+static int send_options(const hawser_association *association, const hawser_message_options **options,
+                        hawser_message_options *own)
+{
+    static const hawser_message_options none = {.struct_size = sizeof none};
     int r;
 
-    if (!*options || (*options)->struct_size != sizeof **options) {
+    if (!*options)
+        *options = &none;
+    if ((*options)->struct_size != sizeof **options) {
         r = options_copy(own, sizeof *own, *options);
         if (r < 0)
             return r;
         *options = own;
     }
-    return (*options)->prefix_size && !(*options)->prefix ? -EINVAL : 0;
+    if ((*options)->prefix_size && !(*options)->prefix)
+        return -EINVAL;
+    if ((*options)->strand && association->bare)
+        return -EOPNOTSUPP;
+    if ((*options)->strand && !strand_by_id(association, (*options)->strand))
+        return -ENOENT;
+    return send_marked(*options);
+}
+
+static void send_reliability(const hawser_message_options *options, struct session_send *send)
+{
+    static const enum session_reliability reliabilities[] = {
+        [HAWSER_RELIABILITY_DEFAULT] = SESSION_FULL,
+        [HAWSER_RELIABILITY_FULL] = SESSION_FULL,
+        [HAWSER_RELIABILITY_LIFETIME] = SESSION_UNTIL_LIFETIME,
+        [HAWSER_RELIABILITY_RESENDS] = SESSION_RESENDS,
+        [HAWSER_RELIABILITY_PROBABILITY] = SESSION_PROBABILITY,
+    };
+
+    send->reliability = reliabilities[options->reliability];
+    send->resends = options->resends;
+    if (options->reliability == HAWSER_RELIABILITY_PROBABILITY) {
+        send->probability = (uint32_t)(options->probability * MILLIONTHS + 0.5);
+        send->probability += send->probability == 0;
+    }
 }
 
 static struct session_send send_properties(const hawser_association *association, const hawser_message_options *options)
@@ -45,11 +91,43 @@ static struct session_send send_properties(const hawser_association *association
         .want_sent = options->want_sent,
         .final = options->final,
         .reply_to = options->reply_to,
+        .send_time = options->send_time_us,
+        .pace = options->pace,
     };
 
+    send_reliability(options, &send);
+    send.marks.has_timestamp = options->timestamped;
+    send.marks.timestamp = options->timestamp_us;
+    send.marks.coordinate_count = (uint8_t)options->coordinate_count;
+    for (size_t i = 0; i < options->coordinate_count; i++)
+        send.marks.coordinates[i] = options->coordinates[i];
+    send.strand = options->strand ? strand_by_id(association, options->strand)->number + 1 : 0;
     if (association->properties)
-        properties_message(association, &send);
+        properties_message(association, options->reliability == HAWSER_RELIABILITY_DEFAULT, &send);
     return send;
+}
+
+/* The peer's own protocol has no place for marks, and nobody who would tell of what was lost. */
+static int send_bare(hawser_association *association, const struct session_send *send, hawser_message_id *ret_id)
+{
+    bool lossy = send->reliability != SESSION_FULL;
+    uint64_t id;
+    int r;
+
+    if (send->marks.has_timestamp || send->marks.coordinate_count || lossy || send->pace)
+        return -EOPNOTSUPP;
+    r = bare_send(association->bare, send, &id);
+    if (r < 0)
+        return r;
+    if (send->want_sent && send->send_time) /* without memory the departure is told without its error */
+        (void)event_expect_departure(association, id, send->send_time);
+    *ret_id = id;
+    return 0;
+}
+
+static void trace_sent(hawser_association *association, uint64_t id, uint64_t size)
+{
+    trace_messages(association, TRACE_SENT, id, 1, size == SESSION_SIZE_UNKNOWN ? 0 : size);
 }
 
 static int send_queue(hawser_association *association, const struct session_send *send, hawser_message_id *ret_id)
@@ -57,11 +135,20 @@ static int send_queue(hawser_association *association, const struct session_send
     uint64_t id;
     int r;
 
-    if (association->bare)
-        return bare_send(association->bare, send, ret_id);
+    if (association->bare) {
+        r = send_bare(association, send, &id);
+        if (r == 0)
+            trace_sent(association, id, send->size);
+        if (r == 0 && ret_id)
+            *ret_id = id;
+        return r;
+    }
     r = session_send(association->session, send, loop_now(association->context), &id);
     if (r < 0)
         return r;
+    trace_sent(association, id, send->size);
+    if (send->want_sent && send->send_time) /* without memory the departure is told without its error */
+        (void)event_expect_departure(association, id, send->send_time);
     association_wake(association);
     if (ret_id)
         *ret_id = id;
@@ -174,12 +261,18 @@ int hawser_send(hawser_association *association, const void *data, size_t size, 
         return -EINVAL;
     if (!options && size <= SESSION_SMALL && association->session && !association->bare &&
         !association->properties) { /* the way of a flood of small messages, kept short */
-        r = session_send_plain(association->session, data, size, loop_now(association->context), ret_id);
-        if (r == 0)
-            association_wake(association);
-        return r;
+        hawser_message_id id;
+
+        r = session_send_plain(association->session, data, size, loop_now(association->context), &id);
+        if (r < 0)
+            return r;
+        trace_sent(association, id, size);
+        if (ret_id)
+            *ret_id = id;
+        association_wake(association);
+        return 0;
     }
-    r = send_options(&options, &own);
+    r = send_options(association, &options, &own);
     if (r < 0)
         return r;
     if (!options->release && !options->prefix_size) {
@@ -203,7 +296,7 @@ int hawser_send_buffer(hawser_association *association, hawser_buffer *buffer, s
 
     r = send_check(association);
     if (r == 0)
-        r = send_options(&options, &own);
+        r = send_options(association, &options, &own);
     if (r < 0)
         return r;
     if (!buffer || options->release || offset > hawser_buffer_size(buffer) ||
@@ -263,7 +356,7 @@ int hawser_send_file(hawser_association *association, int fd, uint64_t offset, u
 
     r = send_check(association);
     if (r == 0)
-        r = send_options(&options, &own);
+        r = send_options(association, &options, &own);
     if (r == 0)
         r = options->release ? -EINVAL : send_file_range(fd, offset, &size);
     if (r < 0)
@@ -303,7 +396,7 @@ int hawser_send_begin(hawser_association *association, uint64_t size, const haws
 
     r = send_check(association);
     if (r == 0)
-        r = send_options(&options, &own);
+        r = send_options(association, &options, &own);
     if (r < 0)
         return r;
     if (!ret_id || options->release || (size != HAWSER_SIZE_UNKNOWN && size > UINT64_MAX - 1 - options->prefix_size))

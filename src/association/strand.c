@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A strand's input and output: the session on one side, a stack of layers on the other. */
 #include "association/bare.h"
+#include "association/join.h"
+#include "association/strand_mptcp.h"
+#include "association/trace.h"
+#include "association/weave.h"
 
 #include <stdio.h>
 
@@ -18,14 +22,18 @@ static void strand_ready(struct layer *layer, unsigned ready)
     hawser_association *association = strand->association;
 
     association_hold(association);
+    association->in_ready++;
     if (ready & LAYER_WRITABLE)
         strand->blocked = false;
     if (ready & LAYER_READABLE)
         strand->readable = true;
     if (strand->secured)
         strand_read(strand);
+    else if (association->established)
+        join_progress(strand);
     else if (association->child)
         listener_progress(association, strand);
+    association->in_ready--;
     association_wake(association);
     association_let_go(association);
 }
@@ -37,6 +45,7 @@ int strand_new(hawser_association *association, struct strand **ret_strand)
     if (!strand)
         return -ENOMEM;
     strand->association = association;
+    strand->id = ++association->strands_made;
     list_append(&association->strands, &strand->link);
     *ret_strand = strand;
     return 0;
@@ -102,9 +111,14 @@ static void note_rate(const struct strand *strand)
 
 void strand_free(struct strand *strand)
 {
+    trace_strand_gone(strand);
     list_remove(&strand->link);
     note_rate(strand);
+    joining_free(strand);
+    free(strand->outside);
+    strand_subflows_free(strand);
     free(strand->key);
+    free(strand->way);
     if (!strand->lent)
         layer_destroy(strand->top);
     free(strand->rest);
@@ -135,7 +149,10 @@ int strand_join(struct strand *strand, bool early)
 
     if (strand->session)
         return 0;
-    return session_strand_add(association->session, strand, early, association_now(association), &strand->session);
+    if (strand->top->type->units)
+        return units_join(strand, early);
+    return session_strand_add(association->session, strand, early, strand->number, association_now(association),
+                              &strand->session);
 }
 
 void strand_secured(struct strand *strand, bool early_accepted)
@@ -144,12 +161,18 @@ void strand_secured(struct strand *strand, bool early_accepted)
 
     strand->secured = true;
     if (strand->session) {
-        if (!early_accepted)
+        if (!early_accepted) {
             strand_drop_output(strand);
+            if (units_become(strand) < 0) {
+                strand_lost(strand, -ENOMEM, hawser_strerror(-ENOMEM));
+                return;
+            }
+        }
         session_strand_secured(strand->session, early_accepted, association_now(association));
     } else if (strand_join(strand, false) < 0) {
         strand_lost(strand, -ENOMEM, hawser_strerror(-ENOMEM));
     }
+    strand_subflows_watch(strand);
     /* What came with the end of the handshake raises no further readiness. */
     strand->readable = true;
     association_wake(association);
@@ -165,9 +188,16 @@ static void strand_eof(struct strand *strand)
 /* Ended already: what still comes is read away, so that the system does not answer it with a reset. */
 static ssize_t strand_discard(struct strand *strand, uint8_t *scratch, size_t size)
 {
-    ssize_t n = strand->top->type->receive(strand->top, scratch, size);
+    const struct layer_type *type = strand->top->type;
+    uint64_t id;
+    bool unidirectional;
+    ssize_t n = -EAGAIN;
 
-    if (n == 0 || (n < 0 && n != -EAGAIN))
+    if (type->receive)
+        n = type->receive(strand->top, scratch, size);
+    else if (type->streams) /* they wait in the layer, within its bounds */
+        n = type->streams->accept(strand->top, &id, &unidirectional);
+    if ((n == 0 && type->receive) || (n < 0 && n != -EAGAIN))
         strand_lost(strand, -HAWSER_ECLOSED, "the line has ended");
     return n;
 }
@@ -203,9 +233,12 @@ void strand_read(struct strand *strand)
 
     home_here(association->all->home);
     association_hold(association);
+    association->reading = strand->id;
     /* The first part of the scratch is for writing: a handler may flush while its message lies in the rest. */
     while (strand->readable && !strand->dead && association->open && budget > 0) {
-        if (association->ended || !strand_carries(strand))
+        if (strand_carries_units(strand))
+            n = units_receive(strand);
+        else if (association->ended || !strand_carries(strand))
             n = strand_discard(strand, scratch + PULL_SIZE, scratch_size - PULL_SIZE);
         else if (!strand->session)
             n = bare_read(association->bare, scratch + PULL_SIZE, scratch_size - PULL_SIZE);
@@ -216,6 +249,7 @@ void strand_read(struct strand *strand)
         else if (n > 0)
             budget -= (size_t)n < budget ? (size_t)n : budget;
     }
+    association->reading = 0;
     if (strand->readable && !strand->dead && association->open)
         loop_defer_next(association->context, &association->deferred);
     association_let_go(association);
@@ -306,12 +340,9 @@ static size_t strand_pull(struct strand *strand, size_t capacity)
 
 static void strand_tell_rate(struct strand *strand, int64_t now)
 {
-    struct layer_link link;
-
     strand->rate_at = now;
-    layer_link(strand->top, &link);
-    if (link.delivery_rate && strand->session)
-        session_strand_set_rate(strand->session, link.delivery_rate);
+    if (strand->session)
+        weave_measure_strand(strand);
 }
 
 void strand_write(struct strand *strand)
@@ -321,6 +352,15 @@ void strand_write(struct strand *strand)
 
     if (!strand_carries(strand) || !strand->secured)
         return;
+    if (strand_carries_units(strand)) {
+        if (!units_write(strand, budget))
+            loop_defer_next(association->context, &association->deferred);
+        return;
+    }
+    if (!strand->session && bare_datagrams(association->bare)) {
+        bare_write_datagrams(association->bare);
+        return;
+    }
     while (!strand->dead && !strand->blocked && strand_push_pulled(strand)) {
         if (budget == 0) {
             loop_defer_next(association->context, &association->deferred);
@@ -337,9 +377,26 @@ void strand_write(struct strand *strand)
     }
 }
 
+/* The same over layers of units: they have room before their handshake where a ticket allows it. */
+static void write_early_units(struct strand *strand)
+{
+    size_t capacity;
+
+    if (strand->session || !session_early_waiting(strand->association->session) ||
+        !strand->top->type->units->begin(strand->top, false, &capacity) || strand_join(strand, true) < 0)
+        return;
+    strand->early = true;
+    (void)units_write(strand, WRITE_BUDGET);
+    strand->blocked = false;
+}
+
 /* The first flight: HELLO and what may be replayed, as far as the layers take it before their handshake. */
 void strand_write_early(struct strand *strand)
 {
+    if (strand->top->type->units) {
+        write_early_units(strand);
+        return;
+    }
     size_t (*early_room)(struct layer * layer) = strand->top->type->early_room;
     size_t room = early_room ? early_room(strand->top) : 0;
 
@@ -407,7 +464,10 @@ void strand_end(struct strand *strand)
 
     if (strand->shut || strand->dead)
         return;
-    r = strand->top->type->shutdown(strand->top);
+    /* What is lost of the last words has to be said again. */
+    if (strand_carries_units(strand) && (!units_settled(strand) || strand_wants_pull(strand)))
+        return;
+    r = strand->top->type->shutdown ? strand->top->type->shutdown(strand->top) : 0;
     if (r == -EAGAIN)
         return;
     strand->shut = true;

@@ -78,12 +78,23 @@ static int stream_check(const hawser_stream *stream)
 static int stream_open_bare(hawser_association *association, const hawser_stream_options *options,
                             hawser_stream **ret_stream)
 {
+    bool several = bare_several(association->bare);
     hawser_stream *stream;
-    int r = stream_new(association, NULL, &stream);
+    int r;
 
+    if (options->unidirectional && !several)
+        return -EOPNOTSUPP;
+    if (options->limit && several)
+        return -EOPNOTSUPP;
+    r = stream_new(association, NULL, &stream);
     if (r < 0)
         return r;
-    r = bare_stream_open(association->bare, stream, options->limit ? options->bandwidth : 0);
+    if (several) {
+        r = bare_streams_open(association->bare, stream, options->unidirectional);
+        stream->ours_only = options->unidirectional;
+    } else {
+        r = bare_stream_open(association->bare, stream, options->limit ? options->bandwidth : 0);
+    }
     if (r < 0) {
         stream_detach(stream);
         return r;
@@ -113,6 +124,8 @@ int hawser_open(hawser_association *association, const hawser_stream_options *gi
         return stream_open_bare(association, &options, ret_stream);
     if (!association->session || association->ended || association->abort_wanted)
         return -ENOTCONN;
+    if (options.unidirectional)
+        return -EOPNOTSUPP; /* hawser/1 has streams of two directions alone */
     now = association_now(association);
     r = session_stream_open(association->session, options.niceness, now, &session);
     if (r < 0)
@@ -144,9 +157,14 @@ void stream_let_go(hawser_stream *stream)
 {
     if (--stream->refs > 0)
         return;
-    /* One that has run to both its ends leaves by itself, and its last bytes are not to be lost. */
-    if (stream_is_open(stream) && !(stream->shut && stream->at_end) && association_check(stream->association) == 0)
-        (void)hawser_stream_reset(stream, 0);
+    /* One that has run to both its ends, or to the only one, leaves by itself, and its last bytes are not to be lost. */
+    if (stream_is_open(stream) && !(stream->shut && (stream->at_end || stream->ours_only)) &&
+        association_check(stream->association) == 0) {
+        if (stream->one_of_several)
+            bare_streams_leave(stream);
+        else
+            (void)hawser_stream_reset(stream, 0);
+    }
     stream_free_unused(stream);
 }
 
@@ -168,10 +186,16 @@ ssize_t stream_take(hawser_stream *stream, void *buffer, size_t size)
         return r;
     if (!stream_is_open(stream))
         return stream->was_reset ? -ECONNRESET : 0;
-    n = stream->bare ? bare_stream_read(stream->bare, buffer, size)
-                     : session_stream_read(stream->session, buffer, size);
-    if (n == 0 && size > 0)
+    if (stream->one_of_several && stream->ours_only)
+        return 0;
+    n = stream->one_of_several ? bare_streams_read(stream, buffer, size)
+        : stream->bare         ? bare_stream_read(stream->bare, buffer, size)
+                               : session_stream_read(stream->session, buffer, size);
+    if (n == 0 && size > 0) {
         stream->at_end = true;
+        if (stream->one_of_several)
+            bare_streams_over(stream);
+    }
     if (n >= 0)
         association_wake(stream->association); /* credit */
     return (ssize_t)n;
@@ -184,8 +208,10 @@ ssize_t stream_give(hawser_stream *stream, const void *data, size_t size)
 
     if (r < 0)
         return r;
-    if (stream->shut)
+    if (stream->shut || stream->peers_only)
         return -EPIPE;
+    if (stream->one_of_several)
+        return bare_streams_write(stream, data, size);
     if (stream->bare)
         return bare_stream_write(stream->bare, data, size);
     n = session_stream_write(stream->session, data, size, association_now(stream->association));
@@ -246,10 +272,16 @@ int hawser_stream_shutdown(hawser_stream *stream)
 
     if (r < 0)
         return r;
-    r = stream->bare ? bare_stream_shutdown(stream->bare) : session_stream_shutdown(stream->session);
+    if (stream->peers_only)
+        return -EPIPE;
+    r = stream->one_of_several ? bare_streams_shutdown(stream)
+        : stream->bare         ? bare_stream_shutdown(stream->bare)
+                               : session_stream_shutdown(stream->session);
     if (r == 0)
         stream->shut = true;
     association_wake(stream->association);
+    if (stream->one_of_several && r == 0)
+        bare_streams_over(stream);
     return r;
 }
 
@@ -259,6 +291,13 @@ int hawser_stream_reset(hawser_stream *stream, uint64_t code)
 
     if (r < 0)
         return r;
+    if (stream->one_of_several) {
+        hawser_association *association = stream->association;
+
+        r = bare_streams_reset(stream, code);
+        association_wake(association);
+        return r;
+    }
     r = stream->bare ? bare_stream_reset(stream->bare) : session_stream_reset(stream->session, code);
     association_wake(stream->association);
     return r;
@@ -285,6 +324,8 @@ int hawser_stream_set_bandwidth(hawser_stream *stream, uint64_t bandwidth, bool 
         return r;
     if (limit && !bandwidth)
         return -EINVAL;
+    if (stream->one_of_several)
+        return limit ? -EOPNOTSUPP : 0;
     if (stream->bare)
         return bare_stream_pace(stream->bare, limit ? bandwidth : 0);
     r = session_stream_set_bandwidth(stream->session, bandwidth, limit, association_now(stream->association));
@@ -356,7 +397,8 @@ void stream_opened(hawser_association *association, struct session_stream *sessi
         (void)session_stream_reset(session, 0);
         return;
     }
-    stream->peers = true;
+    /* Of an imported line ours are told as well. */
+    stream->peers = (stream->id % 2 == 0) != session_is_opener(association->session);
     stream_raise(stream, HAWSER_STREAM_OPENED, 0);
     if (stream->refs == 0 && stream->session)
         (void)session_stream_reset(stream->session, 0); /* nobody took it */
@@ -408,9 +450,32 @@ void stream_bare_ready(hawser_stream *stream, hawser_event_type type)
         stream_raise(stream, type, 0);
 }
 
-void stream_bare_closed(hawser_stream *stream, bool reset)
+void stream_bare_closed(hawser_stream *stream, bool reset, uint64_t code)
 {
+    if (!stream->bare)
+        return;
     stream->was_reset = reset;
     stream->bare = NULL;
-    stream_tell_closed(stream, reset, 0);
+    stream_tell_closed(stream, reset, code);
+}
+
+hawser_stream *stream_of_several(struct bare *bare, uint64_t id, bool unidirectional)
+{
+    hawser_association *association = bare_association(bare);
+    hawser_stream *stream;
+
+    if (stream_new(association, NULL, &stream) < 0)
+        return NULL;
+    stream->bare = bare;
+    stream->one_of_several = stream->peers = true;
+    stream->peers_only = unidirectional;
+    stream->id = id;
+    return stream;
+}
+
+void stream_several_opened(hawser_stream *stream)
+{
+    stream->refs++; /* while its handlers run */
+    stream_raise(stream, HAWSER_STREAM_OPENED, 0);
+    stream_let_go(stream);
 }

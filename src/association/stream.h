@@ -18,7 +18,11 @@ struct hawser_stream {
     bool shut;   /* we end our direction */
     bool at_end; /* the peer's direction was read to its end */
     bool was_reset;
-    bool peers; /* the peer opened it */
+    bool peers;                 /* the peer opened it */
+    bool one_of_several;        /* bare, and a stream of the layers' own */
+    bool ours_only, peers_only; /* then it may be one-way */
+    bool over, over_by_reset;   /* one of several is; told at the next dispatch */
+    uint64_t over_code;
     struct slot slots[HAWSER_STREAM_CLOSED - HAWSER_STREAM_READABLE + 1];
     void *user;
 };
@@ -33,7 +37,10 @@ static inline bool stream_is_open(const hawser_stream *stream)
 }
 
 void stream_bare_ready(hawser_stream *stream, hawser_event_type type);
-void stream_bare_closed(hawser_stream *stream, bool reset); /* it may be gone then */
+void stream_bare_closed(hawser_stream *stream, bool reset, uint64_t code); /* it may be gone then */
+/* A stream that the peer opened on a bare line of several; NULL: not to be taken. Then, HAWSER_STREAM_OPENED. */
+hawser_stream *stream_of_several(struct bare *bare, uint64_t id, bool unidirectional);
+void stream_several_opened(hawser_stream *stream);
 
 /* stream_fd.c: the pump holds a reference of the stream until both directions have ended. */
 void pump_stream_ready(struct stream_pump *pump);

@@ -2,18 +2,15 @@
 /* Tasks: what they wait for, and who tells them. (S2.57) */
 #include "association/task.h"
 
+#include "association/gather.h"
+#include "association/kept.h"
+
 #define DEFAULT_STACK ((size_t)256 << 10)
 #define MIN_STACK ((size_t)32 << 10)
 
-struct queued { /* a message that no task has taken yet */
-    struct list link;
-    hawser_message *message;
-    hawser_received received;
-};
-
 /* ----------------------------------------------------------------------------------------------------------- waiting */
 
-static void task_wake(struct task *task)
+void task_wake(struct task *task)
 {
     if (!list_linked(&task->deferred.link))
         loop_defer(task->all->context, &task->deferred);
@@ -45,15 +42,23 @@ static int task_current(hawser_context *context, struct task **ret_task)
     return (*ret_task)->cancelled ? -ECANCELED : 0;
 }
 
+static int task_wait_in(struct task *task, struct list *waiting)
+{
+    list_append(waiting, &task->waiting);
+    task_pause(task);
+    list_remove(&task->waiting);
+    return task->cancelled ? -ECANCELED : 0;
+}
+
 /* Waits until something happened to the association. The caller looks whether it was what it wants. */
 static int task_wait(struct task *task, hawser_association *association)
 {
+    int r;
+
     hawser_association_ref(association);
-    list_append(&association->tasks, &task->waiting);
-    task_pause(task);
-    list_remove(&task->waiting);
+    r = task_wait_in(task, &association->tasks);
     hawser_association_unref(association);
-    return task->cancelled ? -ECANCELED : 0;
+    return r;
 }
 
 void tasks_news(hawser_association *association)
@@ -132,17 +137,13 @@ int hawser_task_sleep(hawser_context *context, int64_t duration_us)
 static void task_message(const hawser_event *event, void *user)
 {
     hawser_association *association = event->association;
-    struct queued *queued = malloc(sizeof *queued);
+    struct kept *queued;
 
     (void)user;
-    if (!queued || hawser_message_keep(event->received.message, &queued->message) < 0) {
-        free(queued);
+    if (kept_new(&event->received, &queued) < 0) {
         (void)hawser_refuse(association, event->received.id, "the receiver has no memory");
         return;
     }
-    queued->received = event->received;
-    queued->received.message = queued->message;
-    queued->received.data = hawser_message_data(queued->message);
     list_append(&association->queued, &queued->link);
     association_wake(association); /* whose end is tasks_news() */
 }
@@ -180,7 +181,7 @@ int hawser_task_established(hawser_association *association)
 
 int hawser_task_receive(hawser_association *association, hawser_message **ret_message, hawser_received *ret_received)
 {
-    struct queued *queued;
+    struct kept *queued;
     struct task *task;
     int r = task_current_at(association, &task);
 
@@ -194,24 +195,26 @@ int hawser_task_receive(hawser_association *association, hawser_message **ret_me
         r = association->told_closed ? -ECANCELED : task_wait(task, association);
     if (r < 0)
         return r;
-    queued = list_first(&association->queued, struct queued, link);
+    queued = list_first(&association->queued, struct kept, link);
     list_remove(&queued->link);
+    kept_free(association->taken_last);
+    association->taken_last = queued; /* its marks are the task's until it takes the next */
     *ret_message = queued->message;
     if (ret_received)
         *ret_received = queued->received;
-    free(queued);
     return 0;
 }
 
 void task_queue_free(hawser_association *association)
 {
     while (!list_empty(&association->queued)) {
-        struct queued *queued = list_first(&association->queued, struct queued, link);
+        struct kept *queued = list_first(&association->queued, struct kept, link);
 
         list_remove(&queued->link);
-        hawser_message_unref(queued->message);
-        free(queued);
+        kept_drop(queued);
     }
+    kept_free(association->taken_last);
+    association->taken_last = NULL;
 }
 
 static void task_outcome(const hawser_event *event, void *user)
@@ -245,12 +248,14 @@ int hawser_task_send(hawser_association *association, const void *data, size_t s
         return r;
     task->result = 1;
     hawser_association_ref(association);
-    while (task->result > 0 && !task->cancelled)
-        task_pause(task);
-    if (task->result > 0) /* the context ends before the outcome: nobody tells it any more */
+    while (r == 0 && task->result > 0 && !association->told_closed)
+        r = task_wait(task, association);
+    if (r < 0) /* the context ends before the outcome: nobody tells it any more */
         (void)hawser_register_message(association, id, HAWSER_OUTCOME, NULL, NULL);
+    else if (task->result > 0) /* the line went to another process, and its outcomes come there */
+        r = association->code ? association->code : -ECANCELED;
     hawser_association_unref(association);
-    return task->result > 0 ? -ECANCELED : task->result;
+    return task->result > 0 ? r : task->result;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- streams */
@@ -292,4 +297,26 @@ ssize_t hawser_task_write(hawser_stream *stream, const void *data, size_t size)
     }
     hawser_stream_unref(stream);
     return n < 0 ? n : (ssize_t)done;
+}
+
+/* --------------------------------------------------------------------------------------------------------- gathering */
+
+int hawser_task_gather(hawser_gathering *gathering, hawser_gathered *ret_gathered)
+{
+    struct task *task;
+    int r;
+
+    if (!gathering || !ret_gathered)
+        return -EINVAL;
+    r = gather_context(gathering) ? task_current(gather_context(gathering), &task) : -ECANCELED;
+    if (r < 0)
+        return r;
+    hawser_gathering_ref(gathering);
+    while ((r = gather_handled(gathering) ? -EBUSY : gather_take(gathering, ret_gathered)) == -EAGAIN) {
+        r = task_wait_in(task, gather_tasks(gathering));
+        if (r < 0)
+            break;
+    }
+    hawser_gathering_unref(gathering);
+    return r;
 }

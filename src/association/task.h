@@ -31,5 +31,6 @@ int task_new(struct associations *all, void (*fn)(void *argument), void *argumen
              struct task **ret_task);
 void task_resume(struct task *task); /* until it waits or ends; frees it at its end */
 void task_pause(struct task *task);  /* from within: returns when it is resumed */
+void task_wake(struct task *task);   /* task.c: it goes on in this dispatch */
 
 #endif

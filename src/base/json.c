@@ -213,6 +213,19 @@ int json_end_line(struct json *json, FILE *file)
     return failed ? -EIO : 0;
 }
 
+const char *json_line(struct json *json, size_t *ret_size)
+{
+    bool failed;
+
+    put_text(json, "\n");
+    failed = json->failed;
+    *ret_size = json->size;
+    json->size = 0;
+    json->comma = false;
+    json->failed = false;
+    return failed ? NULL : json->text;
+}
+
 int json_take(struct json *json, char **ret_text)
 {
     put(json, "", 1);

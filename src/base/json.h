@@ -37,6 +37,8 @@ void json_raw(struct json *json, const char *name, const char *value);
 
 /* Writes the text and a newline in one piece, flushes, and starts afresh. -errno */
 int json_end_line(struct json *json, FILE *file);
+/* The text with a newline, until the next value is begun, which starts afresh; NULL: memory had run out. */
+const char *json_line(struct json *json, size_t *ret_size);
 /* The text, which is the caller's to free(), instead of a line. -ENOMEM */
 int json_take(struct json *json, char **ret_text);
 void json_free(struct json *json);

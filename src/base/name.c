@@ -72,8 +72,20 @@ const char *hawser_event_name(hawser_event_type type)
         [HAWSER_PATHS_CHANGED] = "paths",
         [HAWSER_ENDED] = "ended",
         [HAWSER_CLOSED] = "closed",
+        [HAWSER_OFFERED] = "offered",
     };
 
     _Static_assert(sizeof names / sizeof *names == HAWSER_EVENT_COUNT_, "every event has a name");
     return NAME_OF(names, type);
+}
+
+const char *hawser_carries_name(hawser_carries carries)
+{
+    static const char *const names[] = {
+        [HAWSER_CARRIES_NOTHING] = "-",       [HAWSER_CARRIES_BYTES] = "bytes",
+        [HAWSER_CARRIES_STREAMS] = "streams", [HAWSER_CARRIES_DATAGRAMS] = "datagrams",
+        [HAWSER_CARRIES_UNITS] = "units",
+    };
+
+    return NAME_OF(names, carries);
 }

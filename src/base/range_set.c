@@ -199,16 +199,6 @@ bool range_set_contains(const struct range_set *set, uint64_t number)
     return node && node->end > number;
 }
 
-bool range_set_covers(const struct range_set *set, uint64_t first, uint64_t end)
-{
-    const struct range_node *node;
-
-    if (first >= end)
-        return true;
-    node = find_floor(set, first);
-    return node && node->end >= end;
-}
-
 bool range_set_next(const struct range_set *set, uint64_t from, uint64_t *ret_first, uint64_t *ret_end)
 {
     const struct range_node *node = find_above(set, from);
@@ -218,6 +208,11 @@ bool range_set_next(const struct range_set *set, uint64_t from, uint64_t *ret_fi
     *ret_first = max_u64(node->first, from);
     *ret_end = node->end;
     return true;
+}
+
+uint64_t range_set_end(const struct range_set *set)
+{
+    return set->last ? set->last->end : 0;
 }
 
 void range_set_drop_first(struct range_set *set)

@@ -29,10 +29,10 @@ int range_set_add(struct range_set *set, uint64_t first, uint64_t end, uint64_t 
 /* Takes [first, end) out. -ENOMEM (a range was to be split) leaves the set as it was. */
 int range_set_remove(struct range_set *set, uint64_t first, uint64_t end);
 bool range_set_contains(const struct range_set *set, uint64_t number);
-/* Whether all of [first, end) is in. */
-bool range_set_covers(const struct range_set *set, uint64_t first, uint64_t end);
 /* The first range that ends above from, in order: false when there is none. The part below from is cut off. */
 bool range_set_next(const struct range_set *set, uint64_t from, uint64_t *ret_first, uint64_t *ret_end);
+/* Where the last range ends; 0: there is none. At once, however many there are. */
+uint64_t range_set_end(const struct range_set *set);
 /* Forgets the range with the least numbers; nothing when empty. */
 void range_set_drop_first(struct range_set *set);
 

@@ -16,14 +16,6 @@ void text_free(struct text *text)
     text_init(text);
 }
 
-void text_clear(struct text *text)
-{
-    text->size = 0;
-    text->failed = false;
-    if (text->data)
-        text->data[0] = '\0';
-}
-
 /* Room for size more bytes and a NUL. */
 static bool reserve(struct text *text, size_t size)
 {
@@ -61,11 +53,12 @@ void text_add(struct text *text, const char *string)
     text_add_bytes(text, string, strlen(string));
 }
 
-void text_vprintf(struct text *text, const char *format, va_list arguments)
+void text_printf(struct text *text, const char *format, ...)
 {
-    va_list again;
+    va_list arguments, again;
     int size;
 
+    va_start(arguments, format);
     va_copy(again, arguments);
     size = vsnprintf(NULL, 0, format, arguments);
     if (size < 0)
@@ -75,14 +68,6 @@ void text_vprintf(struct text *text, const char *format, va_list arguments)
         text->size += (size_t)size;
     }
     va_end(again);
-}
-
-void text_printf(struct text *text, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    text_vprintf(text, format, arguments);
     va_end(arguments);
 }
 

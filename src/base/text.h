@@ -18,13 +18,11 @@ struct text {
 };
 
 void text_init(struct text *text);
-void text_free(struct text *text);  /* empty and usable afterwards */
-void text_clear(struct text *text); /* the same, but keeps the memory */
+void text_free(struct text *text); /* empty and usable afterwards */
 
 void text_add(struct text *text, const char *string);
 void text_add_bytes(struct text *text, const char *bytes, size_t size);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void text_vprintf(struct text *text, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 /* Adds a JSON string (RFC 8259 section 7), with its quotes. Bytes that are not UTF-8 become U+FFFD: paths and a peer's
  * words may hold anything, and a reader must be able to rely on valid JSON. */
 void text_add_json(struct text *text, const char *string);

@@ -239,9 +239,66 @@ static int refuse_without_port(struct parser *parser, const char *text)
     return refuse(parser, "\"%.64s\" has no port: write %s:PORT", text, *text ? text : "HOST");
 }
 
+bool endpoint_is_group(const struct endpoint *endpoint)
+{
+    const struct sockaddr_storage *address = &endpoint->address.address;
+    const struct sockaddr_in *v4 = (const void *)address;
+    const struct sockaddr_in6 *v6 = (const void *)address;
+
+    if (endpoint->kind != ENDPOINT_ADDRESS)
+        return false;
+    return address->ss_family == AF_INET ? IN_MULTICAST(ntohl(v4->sin_addr.s_addr))
+                                         : IN6_IS_ADDR_MULTICAST(&v6->sin6_addr);
+}
+
+/* Of one group only what one sender says (RFC 9622 section 6.1.1, WithSingleSourceMulticastGroupIP). */
+static int parse_source(struct parser *parser, const char *text)
+{
+    struct layer_address *source = &parser->endpoint.source;
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+
+    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+        memcpy(&source->address, &v4, sizeof v4);
+        source->size = sizeof v4;
+    } else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
+        memcpy(&source->address, &v6, sizeof v6);
+        source->size = sizeof v6;
+    } else {
+        return refuse(parser, "\"%.64s\" before the > is not an address", text);
+    }
+    return 0;
+}
+
+static int check_source(struct parser *parser)
+{
+    const struct endpoint *e = &parser->endpoint;
+
+    if (e->source.size == 0)
+        return 0;
+    if (!endpoint_is_group(e))
+        return refuse(parser, "a source stands before a multicast group only");
+    if (e->source.address.ss_family != e->address.address.ss_family)
+        return refuse(parser, "the source and the group are not of one family");
+    return 0;
+}
+
+static int parse_place(struct parser *parser, char *text)
+{
+    char *colon;
+
+    if (service_looks(text))
+        return parse_service(parser, text);
+    if (*text == '[')
+        return parse_bracketed(parser, text);
+    if (!(colon = strchr(text, ':')))
+        return refuse_without_port(parser, text);
+    return strchr(colon + 1, ':') ? parse_dotted(parser, text) : parse_host(parser, text);
+}
+
 static int parse_where(struct parser *parser, char *text)
 {
-    char *at, *colon;
+    char *at;
     int r;
 
     if (!strncmp(text, "unix:", 5))
@@ -253,13 +310,14 @@ static int parse_where(struct parser *parser, char *text)
         if ((r = parse_interface(parser, at + 1)) < 0)
             return r;
     }
-    if (service_looks(text))
-        return parse_service(parser, text);
-    if (*text == '[')
-        return parse_bracketed(parser, text);
-    if (!(colon = strchr(text, ':')))
-        return refuse_without_port(parser, text);
-    return strchr(colon + 1, ':') ? parse_dotted(parser, text) : parse_host(parser, text);
+    if ((at = service_looks(text) ? NULL : strchr(text, '>'))) {
+        *at = '\0';
+        if ((r = parse_source(parser, text)) < 0)
+            return r;
+        text = at + 1;
+    }
+    r = parse_place(parser, text);
+    return r < 0 ? r : check_source(parser);
 }
 
 /* Every form of `where` has a colon or is a service name, and a key name is neither. */

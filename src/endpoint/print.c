@@ -96,6 +96,19 @@ static void add_address(struct output *output, const struct layer_address *addre
     }
 }
 
+static void add_source(struct output *output, const struct layer_address *source)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    const void *bytes = source->address.ss_family == AF_INET6
+                            ? (const void *)&((const struct sockaddr_in6 *)&source->address)->sin6_addr
+                            : (const void *)&((const struct sockaddr_in *)&source->address)->sin_addr;
+
+    if (source->size == 0)
+        return;
+    inet_ntop(source->address.ss_family, bytes, text, sizeof text);
+    output_add(output, "%s>", text);
+}
+
 int endpoint_print_address(const struct layer_address *address, char *text, size_t size)
 {
     struct output output;
@@ -123,6 +136,7 @@ int endpoint_print(const struct endpoint *endpoint, char *text, size_t size)
         output_add(&output, "%s", endpoint->host);
         break;
     case ENDPOINT_ADDRESS:
+        add_source(&output, &endpoint->source);
         add_address(&output, &endpoint->address);
         break;
     case ENDPOINT_UNIX:

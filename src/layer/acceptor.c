@@ -246,6 +246,11 @@ int acceptor_descriptor(const struct acceptor *acceptor)
     return acceptor->io.fd;
 }
 
+void acceptor_leave_file(struct acceptor *acceptor)
+{
+    acceptor->inode = 0;
+}
+
 void acceptor_destroy(struct acceptor *acceptor)
 {
     int fd;

@@ -73,7 +73,7 @@ int layer_descriptor(const struct layer *top)
 {
     const struct layer *layer = bottom(top);
 
-    return layer ? socket_descriptor(layer) : -1;
+    return layer ? layer->type->descriptor(layer) : -1;
 }
 
 void layer_link(struct layer *top, struct layer_link *ret_link)
@@ -103,13 +103,34 @@ void layer_destroy(struct layer *top)
     }
 }
 
+/* A peer of a port shares its socket with others; a registered transport is known to its own context alone. */
+bool layer_can_move(const struct layer *top)
+{
+    const struct layer *layer = bottom(top);
+
+    return layer && layer->type->flags & LAYER_BYTES && !(layer->type->flags & LAYER_FOREIGN);
+}
+
+void layer_adopt(struct layer *top, const struct tls_config *tls)
+{
+    for (; top; top = top->below)
+        if (top->type->adopt)
+            top->type->adopt(top, tls);
+}
+
 int layer_release(struct layer *top, int *ret_fd)
 {
-    if (layer_flags(top) & LAYER_SECURE || !bottom(top))
+    int fd, r;
+
+    /* What is above udp numbers and frames: the descriptor alone would be another protocol's. */
+    if (layer_flags(top) & LAYER_SECURE || !bottom(top) || (top->below && top->type->flags & LAYER_DATAGRAMS))
         return -EOPNOTSUPP;
-    *ret_fd = layer_descriptor(top);
-    socket_release(top);
+    fd = layer_descriptor(top);
+    r = socket_release(top);
+    if (r < 0)
+        return r;
     layer_destroy(top);
+    *ret_fd = fd;
     return 0;
 }
 
@@ -140,23 +161,31 @@ static void print_address(const struct sockaddr_storage *address, socklen_t size
         snprintf(text, text_size, "%s", "");
 }
 
+void layer_addresses(const struct layer *top, struct layer_address *ret_local, struct layer_address *ret_remote)
+{
+    const struct layer *layer = bottom(top);
+
+    ret_local->size = ret_remote->size = 0;
+    if (layer && layer->type->addresses)
+        layer->type->addresses(layer, ret_local, ret_remote);
+}
+
 void layer_path(const struct layer *top, char *local, size_t local_size, char *remote, size_t remote_size,
                 char *interface, size_t interface_size)
 {
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
+    struct layer_address ours, theirs;
+    const struct layer *layer = bottom(top);
     int fd = layer_descriptor(top);
 
     snprintf(local, local_size, "%s", "");
     snprintf(remote, remote_size, "%s", "");
     snprintf(interface, interface_size, "%s", "");
-    memset(&address, 0, sizeof address);
     if (fd < 0)
         return;
-    if (getsockname(fd, (struct sockaddr *)&address, &size) == 0) {
-        print_address(&address, size, local, local_size);
-        interface_find(top->context, fd, &address, interface, interface_size);
+    layer->type->addresses(layer, &ours, &theirs);
+    if (ours.size > 0) {
+        print_address(&ours.address, ours.size, local, local_size);
+        interface_find(top->context, fd, &ours.address, interface, interface_size);
     }
-    socket_remote(bottom(top), &address, &size);
-    print_address(&address, size, remote, remote_size);
+    print_address(&theirs.address, theirs.size, remote, remote_size);
 }

@@ -14,6 +14,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "layer/udp.h"
+
 #define RETRY_AFTER 5000 /* microseconds */
 
 /* connect() to a unix socket whose queue is full says EAGAIN, and nothing tells when there is room. */
@@ -329,20 +331,20 @@ int socket_descriptor(const struct layer *layer)
 }
 
 /* getpeername() knows nothing before the connection is there. */
-void socket_remote(const struct layer *layer, struct sockaddr_storage *ret_address, socklen_t *ret_size)
+void socket_addresses(const struct layer *layer, struct layer_address *ret_local, struct layer_address *ret_remote)
 {
     const struct socket_layer *socket = socket_of(layer);
-    socklen_t size = sizeof *ret_address;
 
-    memset(ret_address, 0, sizeof *ret_address);
-    if (getpeername(socket->io.fd, (struct sockaddr *)ret_address, &size) < 0) {
-        size = 0;
-        if (socket->remote && socket->connecting) {
-            *ret_address = socket->remote->address;
-            size = socket->remote->size;
-        }
-    }
-    *ret_size = size;
+    memset(ret_local, 0, sizeof *ret_local);
+    memset(ret_remote, 0, sizeof *ret_remote);
+    ret_local->size = ret_remote->size = sizeof ret_local->address;
+    if (getsockname(socket->io.fd, (struct sockaddr *)&ret_local->address, &ret_local->size) < 0)
+        ret_local->size = 0;
+    if (getpeername(socket->io.fd, (struct sockaddr *)&ret_remote->address, &ret_remote->size) == 0)
+        return;
+    ret_remote->size = 0;
+    if (socket->remote && socket->connecting)
+        *ret_remote = *socket->remote;
 }
 
 void socket_detach(struct layer *layer)
@@ -370,15 +372,20 @@ int socket_attach(struct layer *layer, hawser_context *context)
     return r;
 }
 
-void socket_release(struct layer *layer)
+int socket_release(struct layer *layer)
 {
     struct socket_layer *socket;
 
     while (layer->below)
         layer = layer->below;
+    if (layer->type->flags & LAYER_FOREIGN)
+        return -EOPNOTSUPP;
+    if (layer->type == &udp_layer)
+        return udp_release(layer);
     socket = socket_of(layer);
     loop_io_remove(layer->context, &socket->io);
     socket->io.fd = -1;
+    return 0;
 }
 
 void socket_destroy(struct layer *layer)

@@ -39,11 +39,11 @@ int socket_connect(struct socket_layer *socket);
 /* Takes over a connected descriptor, from success on. */
 int socket_accept(const struct layer_type *type, hawser_context *context, int fd, struct socket_layer **ret_socket);
 
-/* Lets go of the descriptor at the bottom of a stack, unclosed. */
-void socket_release(struct layer *layer);
+/* Lets go of the descriptor at the bottom of a stack, unclosed. -EOPNOTSUPP: it is shared with others. */
+int socket_release(struct layer *layer);
 
 int socket_descriptor(const struct layer *layer);
-void socket_remote(const struct layer *layer, struct sockaddr_storage *ret_address, socklen_t *ret_size);
+void socket_addresses(const struct layer *layer, struct layer_address *ret_local, struct layer_address *ret_remote);
 
 /* tcp.c, for mptcp too: opens and accepts as type says, with protocol for socket(). */
 int tcp_open_as(const struct layer_type *type, int protocol, hawser_context *context, const struct layer_target *target,

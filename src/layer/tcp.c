@@ -145,6 +145,13 @@ void tcp_link(struct layer *layer, struct layer_link *link)
     link->min_rtt_us = info.tcpi_min_rtt == UINT32_MAX ? 0 : info.tcpi_min_rtt;
     link->delivery_rate = info.tcpi_delivery_rate;
     link->unsent += info.tcpi_notsent_bytes;
+    link->mtu = info.tcpi_pmtu;
+    link->packets_sent = info.tcpi_data_segs_out;
+    link->packets_lost = info.tcpi_total_retrans; /* the kernel counts what it sent again, not what was lost */
+    link->congestion_window = (uint64_t)info.tcpi_snd_cwnd * info.tcpi_snd_mss;
+    link->in_flight = (uint64_t)info.tcpi_unacked * info.tcpi_snd_mss;
+    link->bytes_resent = info.tcpi_bytes_retrans;
+    link->out_of_order = info.tcpi_rcv_ooopack;
 }
 
 void tcp_peer(struct layer *layer, struct layer_peer *peer)
@@ -175,6 +182,8 @@ const struct layer_type tcp_layer = {
     .receive = socket_receive,
     .receivev = socket_receivev,
     .shutdown = socket_shutdown,
+    .descriptor = socket_descriptor,
+    .addresses = socket_addresses,
     .link = tcp_link,
     .peer = tcp_peer,
     .detach = socket_detach,

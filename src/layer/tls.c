@@ -17,7 +17,7 @@ static void on_ready(struct layer *below, unsigned ready)
     struct tls_layer *tls = tls_of(below->above);
 
     /* What waits here goes first; the user is told when there is room for more. */
-    if ((ready & LAYER_WRITABLE) && tls->out && !tls->opening) {
+    if ((ready & LAYER_WRITABLE) && tls->out && !tls->secure.opening) {
         int r = tls_flush(tls);
         if (r < 0)
             ready &= ~(unsigned)LAYER_WRITABLE;
@@ -32,10 +32,7 @@ static void tls_destroy(struct layer *layer)
 {
     struct tls_layer *tls = tls_of(layer);
 
-    if (tls->session)
-        gnutls_deinit(tls->session);
-    tls_close_opening(tls);
-    free(tls->peer);
+    secure_free(&tls->secure);
     tls_free_io(tls);
     free(tls);
 }
@@ -44,7 +41,7 @@ static int make(hawser_context *context, const struct tls_config *config, bool i
                 struct layer **ret_layer)
 {
     struct tls_layer *tls = config && below ? calloc(1, sizeof *tls) : NULL;
-    int r = -ENOMEM;
+    int r;
 
     if (!config || !below || !below->type->sendv || !below->type->receivev)
         return -EINVAL;
@@ -53,15 +50,12 @@ static int make(hawser_context *context, const struct tls_config *config, bool i
     tls->layer.type = &tls_layer;
     tls->layer.context = context;
     tls->layer.below = below;
-    tls->config = config;
-    tls->is_server = is_server;
-    tls->opening = calloc(1, sizeof *tls->opening);
-    if (tls->opening)
-        r = tls_make_session(tls);
+    r = secure_make(&tls->secure, &tls->layer, config, is_server, NULL);
     if (r < 0) {
         tls_destroy(&tls->layer);
         return r;
     }
+    tls_set_io(tls);
     below->ready = on_ready;
     *ret_layer = &tls->layer;
     return 0;
@@ -86,7 +80,7 @@ static size_t tls_early_room(struct layer *layer)
 {
     struct tls_layer *tls = tls_of(layer);
 
-    return tls->opening && !tls->opening->started ? tls->opening->early_room : 0;
+    return tls->secure.opening && !tls->secure.opening->started ? tls->secure.opening->early_room : 0;
 }
 
 static ssize_t send_early(struct tls_layer *tls, const void *data, size_t size)
@@ -97,9 +91,9 @@ static ssize_t send_early(struct tls_layer *tls, const void *data, size_t size)
         return -EAGAIN;
     if (size > room)
         size = room;
-    if (gnutls_record_send_early_data(tls->session, data, size) < 0)
+    if (gnutls_record_send_early_data(tls->secure.session, data, size) < 0)
         return -EAGAIN;
-    tls->opening->early_room -= size;
+    tls->secure.opening->early_room -= size;
     tls->early_sent = true;
     return (ssize_t)size;
 }
@@ -114,13 +108,13 @@ static ssize_t tls_send(struct layer *layer, const void *data, size_t size)
     if (code < 0)
         return code;
     /* A server could write here, half a round trip early, but GnuTLS would use the wrong keys (libraries.md, 1b). */
-    if (tls->opening)
+    if (tls->secure.opening)
         return send_early(tls, data, size);
     if (tls->out && !tls->late_waits && (code = tls_flush(tls)) < 0)
         return code;
     while (taken < size && (!tls->out || tls->late_waits)) {
         size_t slice = size - taken < TLS_RECORD ? size - taken : TLS_RECORD;
-        ssize_t n = gnutls_record_send(tls->session, at + taken, slice);
+        ssize_t n = gnutls_record_send(tls->secure.session, at + taken, slice);
         if (n > 0)
             taken += (size_t)n;
         else if (n != GNUTLS_E_INTERRUPTED)
@@ -141,18 +135,18 @@ static ssize_t tls_receive(struct layer *layer, void *buffer, size_t size)
 
     if (code < 0)
         return code;
-    if (tls->early || tls->opening) {
+    if (tls->early || tls->secure.opening) {
         n = tls_receive_early(tls, buffer, size);
-        if (n > 0 || tls->opening)
+        if (n > 0 || tls->secure.opening)
             return n;
     }
     do {
         tls->starved = false;
-        n = gnutls_record_recv(tls->session, buffer, size);
+        n = gnutls_record_recv(tls->secure.session, buffer, size);
         if (n >= 0)
             return n;
         if (n == GNUTLS_E_REHANDSHAKE) { /* TLS 1.2 alone: it may be declined (RFC 5246 section 7.4.1.1) */
-            gnutls_alert_send(tls->session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
+            gnutls_alert_send(tls->secure.session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
             tls->declined = true;
             n = GNUTLS_E_INTERRUPTED;
         }
@@ -169,9 +163,9 @@ static int tls_shutdown(struct layer *layer)
 
     if (code < 0)
         return code;
-    if (!tls->opening && !tls->said_bye) {
+    if (!tls->secure.opening && !tls->said_bye) {
         tls->said_bye = true;
-        r = gnutls_bye(tls->session, GNUTLS_SHUT_WR);
+        r = gnutls_bye(tls->secure.session, GNUTLS_SHUT_WR);
         if (r < 0)
             return tls_fail(tls, r);
     }
@@ -184,32 +178,24 @@ static int tls_shutdown(struct layer *layer)
 static void tls_peer(struct layer *layer, struct layer_peer *peer)
 {
     const struct tls_layer *tls = tls_of(layer);
-    unsigned flags = gnutls_session_get_flags(tls->session);
+    unsigned flags = gnutls_session_get_flags(tls->secure.session);
 
-    peer->alpn = tls_alpn(tls);
-    if (!tls->opening) {
-        peer->resumed = gnutls_session_is_resumed(tls->session);
-        peer->early_accepted = (tls->is_server || tls->early_sent) && (flags & GNUTLS_SFLAGS_EARLY_DATA);
-        if (!tls->is_server && !peer->early_accepted)
+    secure_peer_tell(&tls->secure, peer);
+    if (!tls->secure.opening) {
+        peer->resumed = gnutls_session_is_resumed(tls->secure.session);
+        peer->early_accepted = (tls->secure.is_server || tls->early_sent) && (flags & GNUTLS_SFLAGS_EARLY_DATA);
+        if (!tls->secure.is_server && !peer->early_accepted)
             peer->round_trips++;
     }
-    if (!tls->peer)
-        return;
-    peer->spki = tls_peer_spki(tls);
-    peer->spki_size = tls->peer->spki_size;
-    peer->verification = tls->peer->verification;
-    tls_peer_key_name(tls, peer->key_name);
-    strncpy(peer->name, peer->verification == HAWSER_VERIFICATION_KEY ? peer->key_name : tls_peer_name(tls),
-            sizeof peer->name - 1);
 }
 
 static int tls_export_key(struct layer *layer, const char *label, uint8_t *key, size_t size)
 {
     struct tls_layer *tls = tls_of(layer);
 
-    if (tls->opening)
+    if (tls->secure.opening)
         return -ENOTCONN;
-    return gnutls_prf_rfc5705(tls->session, strlen(label), label, 0, NULL, size, (char *)key) < 0 ? -EINVAL : 0;
+    return gnutls_prf_rfc5705(tls->secure.session, strlen(label), label, 0, NULL, size, (char *)key) < 0 ? -EINVAL : 0;
 }
 
 static int tls_rekey(struct layer *layer)
@@ -217,12 +203,12 @@ static int tls_rekey(struct layer *layer)
     struct tls_layer *tls = tls_of(layer);
     int r;
 
-    if (tls->opening)
+    if (tls->secure.opening)
         return -ENOTCONN;
     r = tls_flush(tls);
     if (r < 0)
         return r;
-    r = gnutls_session_key_update(tls->session, 0);
+    r = gnutls_session_key_update(tls->secure.session, 0);
     return r < 0 ? tls_fail(tls, r) : 0;
 }
 
@@ -245,9 +231,14 @@ static int tls_attach(struct layer *layer, hawser_context *context)
     return r;
 }
 
+static void tls_adopt(struct layer *layer, const struct tls_config *tls)
+{
+    secure_adopt(&tls_of(layer)->secure, tls);
+}
+
 const struct layer_type tls_layer = {
     .name = "tls",
-    .flags = LAYER_BYTES | LAYER_SECURE | LAYER_EARLY_DATA,
+    .flags = LAYER_BYTES | LAYER_SECURE | LAYER_EARLY_DATA | LAYER_HIDES_IDS | LAYER_HIDES_PEERS,
     .open = tls_open,
     .accept = tls_accept,
     .establish = tls_establish,
@@ -260,5 +251,6 @@ const struct layer_type tls_layer = {
     .rekey = tls_rekey,
     .detach = tls_detach,
     .attach = tls_attach,
+    .adopt = tls_adopt,
     .destroy = tls_destroy,
 };

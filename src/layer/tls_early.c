@@ -11,30 +11,6 @@
 
 #define CAPACITY_MIN 1024
 
-/*
- * Early data is handed out before the handshake ends where it is known who sends it, and the rule believes them by their
- * key. Other early data waits for the end, when all is checked. GnuTLS has checked the binder, so whoever sends holds the
- * ticket.
- */
-static int open_early(struct tls_layer *tls)
-{
-    struct tls_opening *opening = tls->opening;
-    hawser_verification verification;
-    char key_name[KEY_NAME_SIZE] = "";
-    int r = 0;
-
-    if (!opening->holder_known)
-        return 0;
-    opening->holder_known = false;
-    if (opening->holder_size)
-        r = key_name_of(opening->holder, opening->holder_size, key_name);
-    if (r == 0 && trust_allows_key(tls->config, key_name, &verification)) {
-        r = tls_note_peer(tls, "", verification, opening->holder, opening->holder_size);
-        tls->early_open = r == 0;
-    }
-    return r;
-}
-
 static size_t capacity_for(size_t size)
 {
     size_t capacity = CAPACITY_MIN;
@@ -68,10 +44,10 @@ int tls_take_early(struct tls_layer *tls)
     ssize_t n;
     int r;
 
-    if (!tls->opening || !(gnutls_session_get_flags(tls->session) & GNUTLS_SFLAGS_EARLY_DATA))
+    if (!tls->secure.opening || !(gnutls_session_get_flags(tls->secure.session) & GNUTLS_SFLAGS_EARLY_DATA))
         return 0;
-    r = open_early(tls);
-    while (r == 0 && (n = gnutls_record_recv_early_data(tls->session, record, sizeof record)) >= 0) {
+    r = secure_open_early(&tls->secure);
+    while (r == 0 && (n = gnutls_record_recv_early_data(tls->secure.session, record, sizeof record)) >= 0) {
         if (n == 0) /* GnuTLS would keep it for ever, and all that follows */
             return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer sends empty records as early data");
         r = add(tls, record, (size_t)n);
@@ -84,13 +60,13 @@ ssize_t tls_receive_early(struct tls_layer *tls, void *buffer, size_t size)
     struct tls_bytes *early = tls->early;
     size_t have = early ? early->size - early->position : 0;
 
-    if (have == 0 || !tls->early_open)
+    if (have == 0 || !tls->secure.early_open)
         return -EAGAIN;
     if (size > have)
         size = have;
     memcpy(buffer, early->data + early->position, size);
     early->position += size;
-    if (size == have && !tls->opening) { /* until then more may come */
+    if (size == have && !tls->secure.opening) { /* until then more may come */
         free(early);
         tls->early = NULL;
     }

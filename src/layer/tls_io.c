@@ -56,7 +56,7 @@ static ssize_t read_more(struct tls_layer *tls, uint8_t *data, size_t size)
     return n;
 }
 
-static void note_first(struct tls_opening *opening, const uint8_t *data, size_t size)
+static void note_first(struct secure_opening *opening, const uint8_t *data, size_t size)
 {
     for (size_t i = 0; i < size && opening->first_size < sizeof opening->first; i++)
         opening->first[opening->first_size++] = data[i];
@@ -70,8 +70,8 @@ static ssize_t pull(gnutls_transport_ptr_t user, void *data, size_t size)
     if (n > 0)
         return n;
     n = read_more(tls, data, size);
-    if (n > 0 && tls->opening)
-        note_first(tls->opening, data, (size_t)n);
+    if (n > 0 && tls->secure.opening)
+        note_first(tls->secure.opening, data, (size_t)n);
     if (n > 0)
         return n;
     if (n == 0) {
@@ -79,7 +79,7 @@ static ssize_t pull(gnutls_transport_ptr_t user, void *data, size_t size)
         return 0;
     }
     tls->starved = n == -EAGAIN;
-    gnutls_transport_set_errno(tls->session, n == -EAGAIN ? EAGAIN : EIO);
+    gnutls_transport_set_errno(tls->secure.session, n == -EAGAIN ? EAGAIN : EIO);
     return -1;
 }
 
@@ -179,7 +179,7 @@ static ssize_t push(gnutls_transport_ptr_t user, const giovec_t *pieces, int cou
     for (int i = 0; i < count; i++)
         total += pieces[i].iov_len;
     /* A flight of the handshake leaves as a whole (tls_establish.c), so that early data rides with the hello. */
-    if (!tls->out && !tls->opening) {
+    if (!tls->out && !tls->secure.opening) {
         sent = below->type->sendv(below, pieces, (unsigned)count);
         if (sent == (ssize_t)total)
             return sent;
@@ -187,7 +187,7 @@ static ssize_t push(gnutls_transport_ptr_t user, const giovec_t *pieces, int cou
             sent = 0;
     }
     if (sent < 0 || keep(tls, pieces, count, total, (size_t)sent) < 0) {
-        gnutls_transport_set_errno(tls->session, EIO);
+        gnutls_transport_set_errno(tls->secure.session, EIO);
         return -1;
     }
     return (ssize_t)total;
@@ -195,10 +195,10 @@ static ssize_t push(gnutls_transport_ptr_t user, const giovec_t *pieces, int cou
 
 void tls_set_io(struct tls_layer *tls)
 {
-    gnutls_transport_set_ptr(tls->session, tls);
-    gnutls_transport_set_pull_function(tls->session, pull);
-    gnutls_transport_set_pull_timeout_function(tls->session, pull_timeout);
-    gnutls_transport_set_vec_push_function(tls->session, push);
+    gnutls_transport_set_ptr(tls->secure.session, tls);
+    gnutls_transport_set_pull_function(tls->secure.session, pull);
+    gnutls_transport_set_pull_timeout_function(tls->secure.session, pull_timeout);
+    gnutls_transport_set_vec_push_function(tls->secure.session, push);
 }
 
 void tls_free_io(struct tls_layer *tls)

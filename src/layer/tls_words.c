@@ -10,20 +10,6 @@ struct words {
     const char *text;
 };
 
-static const struct words alerts[] = {
-    {GNUTLS_A_NO_APPLICATION_PROTOCOL, HAWSER_ENOTSPOKEN, "the peer speaks none of the protocols that we offered"},
-    {GNUTLS_A_HANDSHAKE_FAILURE, HAWSER_ETLS, "the peer has no TLS parameters in common with us"},
-    {GNUTLS_A_CERTIFICATE_REQUIRED, HAWSER_EREFUSED, "the peer wants to see our identity, and we showed none"},
-    {GNUTLS_A_BAD_CERTIFICATE, HAWSER_EREFUSED, "the peer does not accept our identity"},
-    {GNUTLS_A_CERTIFICATE_UNKNOWN, HAWSER_EREFUSED, "the peer does not accept our certificate"},
-    {GNUTLS_A_CERTIFICATE_EXPIRED, HAWSER_EREFUSED, "the peer says that our certificate has expired"},
-    {GNUTLS_A_UNKNOWN_CA, HAWSER_EREFUSED, "the peer does not know who vouches for our certificate"},
-    {GNUTLS_A_ACCESS_DENIED, HAWSER_EREFUSED, "the peer denies us access"},
-    {GNUTLS_A_UNRECOGNIZED_NAME, HAWSER_EREFUSED, "the peer does not serve the name that we asked for"},
-    {GNUTLS_A_BAD_RECORD_MAC, HAWSER_ETLS, "the peer says that one of our records failed its integrity check"},
-    {GNUTLS_A_USER_CANCELED, HAWSER_EREFUSED, "the peer cancelled the handshake"},
-};
-
 static const struct words causes[] = {
     {GNUTLS_E_DECRYPTION_FAILED, HAWSER_ETLS, "a record failed its integrity check: it was changed on the way"},
     {GNUTLS_E_ERROR_IN_FINISHED_PACKET, HAWSER_ETLS, "the handshake was changed on the way"},
@@ -37,25 +23,26 @@ static const struct words causes[] = {
     {GNUTLS_E_MEMORY_ERROR, ENOMEM, "out of memory"},
 };
 
-static const struct words *find(const struct words *table, size_t count, int cause)
+static const struct words *find(int cause)
 {
-    for (size_t i = 0; i < count; i++)
-        if (table[i].cause == cause)
-            return &table[i];
+    for (size_t i = 0; i < sizeof causes / sizeof *causes; i++)
+        if (causes[i].cause == cause)
+            return &causes[i];
     return NULL;
 }
 
 static int fail_version(struct tls_layer *tls)
 {
     return layer_fail(&tls->layer, -HAWSER_ETLS, "%s",
-                      tls->config->any_tls ? "the peer speaks neither TLS 1.2 nor TLS 1.3"
-                                           : "the peer does not speak TLS 1.3");
+                      tls->secure.config->any_tls ? "the peer speaks neither TLS 1.2 nor TLS 1.3"
+                                                  : "the peer does not speak TLS 1.3");
 }
 
 static int fail_alert(struct tls_layer *tls)
 {
-    gnutls_alert_description_t alert = gnutls_alert_get(tls->session);
-    const struct words *words = find(alerts, sizeof alerts / sizeof *alerts, (int)alert);
+    gnutls_alert_description_t alert = gnutls_alert_get(tls->secure.session);
+    int code = HAWSER_ETLS;
+    const char *words = secure_alert_words(alert, &code);
     const char *name = gnutls_alert_get_name(alert);
 
     if (alert == GNUTLS_A_PROTOCOL_VERSION)
@@ -64,19 +51,20 @@ static int fail_alert(struct tls_layer *tls)
         return layer_fail(&tls->layer, -HAWSER_EREFUSED,
                           "the peer wants to begin TLS 1.2 anew, and does not go on without");
     if (words)
-        return layer_fail(&tls->layer, -words->code, "%s (TLS alert: %s)", words->text, name ? name : "?");
+        return layer_fail(&tls->layer, -code, "%s (TLS alert: %s)", words, name ? name : "?");
     return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer ended TLS with the alert \"%s\"", name ? name : "?");
 }
 
 /* Over hawser/1 an end is always said; other protocols have peers that do not care, and framers that know better. */
 static bool speaks_its_own(const struct tls_layer *tls)
 {
-    return tls->config->any_tls || (!tls->config->require_alpn && strcmp(tls_alpn(tls), "hawser/1") != 0);
+    return tls->secure.config->any_tls ||
+           (!tls->secure.config->require_alpn && strcmp(secure_alpn(&tls->secure), "hawser/1") != 0);
 }
 
 static int fail_end(struct tls_layer *tls)
 {
-    if (tls->opening)
+    if (tls->secure.opening)
         return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer closed the connection during the TLS handshake");
     return layer_fail(&tls->layer, speaks_its_own(tls) ? -HAWSER_ETRUNCATED : -ECONNRESET,
                       "the peer closed the connection without saying so inside TLS: data may be missing");
@@ -91,7 +79,8 @@ static bool is_record(const uint8_t first[5])
 /* What is no record at all, before anything else was understood, is some other protocol. */
 static bool is_foreign(const struct tls_layer *tls, ssize_t code)
 {
-    return tls->opening && (int)gnutls_handshake_get_last_in(tls->session) < 0 && !is_record(tls->opening->first) &&
+    return tls->secure.opening && (int)gnutls_handshake_get_last_in(tls->secure.session) < 0 &&
+           !is_record(tls->secure.opening->first) &&
            (code == GNUTLS_E_UNEXPECTED_PACKET_LENGTH || code == GNUTLS_E_UNEXPECTED_PACKET ||
             code == GNUTLS_E_RECORD_OVERFLOW || code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET ||
             code == GNUTLS_E_TLS_PACKET_DECODING_ERROR);
@@ -100,7 +89,7 @@ static bool is_foreign(const struct tls_layer *tls, ssize_t code)
 int tls_fail(struct tls_layer *tls, ssize_t code)
 {
     const struct layer_error *lower = layer_error(&tls->layer);
-    const struct words *words = find(causes, sizeof causes / sizeof *causes, (int)code);
+    const struct words *words = find((int)code);
 
     if (lower->code < 0)
         return lower->code;
@@ -108,11 +97,11 @@ int tls_fail(struct tls_layer *tls, ssize_t code)
         return fail_alert(tls);
     if (tls->ended)
         return fail_end(tls);
-    gnutls_alert_send_appropriate(tls->session, (int)code);
+    gnutls_alert_send_appropriate(tls->secure.session, (int)code);
     tls_flush(tls);
     if (is_foreign(tls, code))
         return layer_fail(&tls->layer, -HAWSER_ETLS, "the peer does not speak TLS%s",
-                          memcmp(tls->opening->first, "HTTP/", 5) == 0 ? ", but plain HTTP" : "");
+                          memcmp(tls->secure.opening->first, "HTTP/", 5) == 0 ? ", but plain HTTP" : "");
     if (code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)
         return fail_version(tls);
     if (words)

@@ -33,6 +33,14 @@ struct inbox {
     pthread_t thread;
 };
 
+/* How far the loop lags behind what arrives: it fetches in portions what is ready, and works between two of them. */
+struct backlog {
+    size_t watched; /* descriptors */
+    unsigned full;  /* portions of this pass; each was as large as can be, so that more may be ready */
+    int64_t pass;   /* what those took */
+    int64_t behind; /* what was ready so long ago has been told */
+};
+
 struct hawser_context {
     unsigned references;
     unsigned char *alive; /* a page that the kernel clears in a forked child */
@@ -43,6 +51,7 @@ struct hawser_context {
     int64_t now;
     struct epoll_event events[EVENTS_AT_ONCE];
     int event_next, event_count; /* those still to be told */
+    struct backlog backlog;
 
     /* For foreign loops, which poll the epoll descriptor. */
     bool foreign;   /* somebody asked for the descriptor */

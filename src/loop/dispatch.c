@@ -89,6 +89,34 @@ static unsigned tell_events(hawser_context *context)
     return told;
 }
 
+/* The kernel queues what becomes ready, and gives each out once: after as many portions as hold all that are watched, what was
+ * queued at the first of them has been told, however much came meanwhile. */
+static void backlog_note(hawser_context *context)
+{
+    struct backlog *backlog = &context->backlog;
+    int64_t took = loop_clock() - context->now;
+
+    if (context->event_count < EVENTS_AT_ONCE) {
+        backlog->full = 0;
+        backlog->pass = 0;
+        backlog->behind = took;
+        return;
+    }
+    backlog->full++;
+    backlog->pass += took;
+    backlog->behind += took;
+    if (backlog->full * EVENTS_AT_ONCE >= backlog->watched) {
+        backlog->behind = backlog->pass;
+        backlog->full = 0;
+        backlog->pass = 0;
+    }
+}
+
+int64_t loop_behind(const hawser_context *context)
+{
+    return context->backlog.behind;
+}
+
 /* Waits, then handles what is ready: how many things that were, or what went wrong. */
 static int dispatch(hawser_context *context, int64_t timeout_us)
 {
@@ -112,6 +140,7 @@ static int dispatch(hawser_context *context, int64_t timeout_us)
     handled += timers_fire(context);
     handled += deferred_run(context);
     cache_watch(context);
+    backlog_note(context);
     context->dispatching = false;
     if (context->running)
         timers_arm(context, false);

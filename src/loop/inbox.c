@@ -7,7 +7,9 @@
 
 struct post {
     struct list link;
-    void (*fn)(void *user);
+    void (*fn)(void *user); /* the program's; NULL: run */
+    void (*run)(hawser_context *context, void *user);
+    void (*drop)(void *user); /* of one that is never run; NULL: nothing is to be done */
     void *user;
 };
 
@@ -31,20 +33,17 @@ bool inbox_filled(struct inbox *inbox)
     return !atomic_exchange(&inbox->filled, true);
 }
 
-int hawser_post(hawser_context *context, void (*fn)(void *user), void *user)
+static int inbox_post(hawser_context *context, const struct post *copy)
 {
     struct post *post;
     int r = loop_check(context);
 
     if (r < 0)
         return r;
-    if (!fn)
-        return -EINVAL;
     post = malloc(sizeof *post);
     if (!post)
         return -ENOMEM;
-    post->fn = fn;
-    post->user = user;
+    *post = *copy;
     /* Signalled under the lock: once the post can run, it may end the context and its descriptors. */
     pthread_mutex_lock(&context->inbox.lock);
     list_append(&context->inbox.posts, &post->link);
@@ -54,7 +53,22 @@ int hawser_post(hawser_context *context, void (*fn)(void *user), void *user)
     return 0;
 }
 
-static unsigned run_posts(struct list *posts)
+int hawser_post(hawser_context *context, void (*fn)(void *user), void *user)
+{
+    int r = loop_check(context);
+
+    if (r == 0 && !fn)
+        r = -EINVAL;
+    return r < 0 ? r : inbox_post(context, &(const struct post){.fn = fn, .user = user});
+}
+
+int loop_post(hawser_context *context, void (*run)(hawser_context *context, void *user), void (*drop)(void *user),
+              void *user)
+{
+    return inbox_post(context, &(const struct post){.run = run, .drop = drop, .user = user});
+}
+
+static unsigned run_posts(hawser_context *context, struct list *posts)
 {
     unsigned count = 0;
 
@@ -62,7 +76,10 @@ static unsigned run_posts(struct list *posts)
         struct post *post = list_first(posts, struct post, link), copy = *post;
         list_remove(&post->link);
         free(post);
-        copy.fn(copy.user);
+        if (copy.fn)
+            copy.fn(copy.user);
+        else
+            copy.run(context, copy.user);
         count++;
     }
     return count;
@@ -95,7 +112,7 @@ unsigned inbox_run(hawser_context *context)
     list_splice(&posts, &inbox->posts);
     list_splice(&done, &inbox->done);
     pthread_mutex_unlock(&inbox->lock);
-    return run_posts(&posts) + run_done(&done);
+    return run_posts(context, &posts) + run_done(&done);
 }
 
 void inbox_free(hawser_context *context, bool forked)
@@ -112,6 +129,8 @@ void inbox_free(hawser_context *context, bool forked)
     while (!list_empty(&inbox->posts)) {
         struct post *post = list_first(&inbox->posts, struct post, link);
         list_remove(&post->link);
+        if (post->drop)
+            post->drop(post->user);
         free(post);
     }
     pthread_mutex_unlock(&inbox->lock);

@@ -13,6 +13,7 @@ int io_watch(hawser_context *context, struct loop_io *io, int fd, uint32_t event
         return -errno;
     io->fd = fd;
     io->ready = ready;
+    context->backlog.watched++;
     return 0;
 }
 
@@ -45,5 +46,6 @@ void loop_io_remove(hawser_context *context, struct loop_io *io)
     if (loop_check(context) == 0)
         epoll_ctl(context->epoll, EPOLL_CTL_DEL, io->fd, NULL);
     forget_fetched(context, io);
+    context->backlog.watched--;
     io->fd = -1;
 }

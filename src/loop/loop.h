@@ -70,6 +70,9 @@ const char *loop_trust_anchors(const hawser_context *context); /* a file; "": no
 bool loop_has_worker(const hawser_context *context);           /* else jobs are done in dispatch, which they hold up */
 hawser_shared *loop_shared(const hawser_context *context);     /* NULL: none */
 bool loop_dispatching(const hawser_context *context);
+/* How long something that came may lie unread, microseconds: as long as this thread has worked since it last knew all that was
+ * ready. Where it is much, the silence of others is our own. */
+int64_t loop_behind(const hawser_context *context);
 
 /* events: EPOLLIN, EPOLLOUT or both; EPOLLET is added. -ENOSPC, -ENOMEM, -EPERM (a regular file). */
 int loop_io_add(hawser_context *context, struct loop_io *io, int fd, uint32_t events,
@@ -91,6 +94,11 @@ void loop_job_start(hawser_context *context, struct loop_job *job); /* nothing w
 /* Waits for a job that runs and takes it back; its done() is not called. Nothing when it is not under way. */
 void loop_job_cancel(hawser_context *context, struct loop_job *job);
 
+/* From any thread: run(context, user) in the context's next dispatch; where it ends before, drop(user) in its stead, while it is
+ * being freed. The caller sees to it that the context lives until this returns. -ENOMEM, -ECHILD. */
+int loop_post(hawser_context *context, void (*run)(hawser_context *context, void *user), void (*drop)(void *user),
+              void *user);
+
 /* hawser_run() returns when this count is 0. Associations and listeners hold the loop while they are open. */
 void loop_hold(hawser_context *context);
 void loop_release(hawser_context *context);
@@ -102,10 +110,12 @@ enum loop_part {
     LOOP_PART_SECURITY,
     LOOP_PART_HISTORY,
     LOOP_PART_RESOLVER,
+    LOOP_PART_UDP,
     LOOP_PART_PATH_LIST,
     LOOP_PART_PATHS,
     LOOP_PART_POLICY,
     LOOP_PART_INTERFACES,
+    LOOP_PART_LAYERS,
     LOOP_PART_COUNT
 };
 void *loop_part(const hawser_context *context, enum loop_part part);

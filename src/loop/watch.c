@@ -79,8 +79,10 @@ static int watch_change(hawser_context *context, struct watch *watch, short even
         return 0;
     r = io_change(context, &watch->io, (uint32_t)events);
     /* The program closed the descriptor without a word, and the system gave its number to another one. */
-    if (r == -ENOENT)
+    if (r == -ENOENT) {
+        loop_io_remove(context, &watch->io);
         r = io_watch(context, &watch->io, watch->fd, (uint32_t)events, watch_ready);
+    }
     return r;
 }
 

@@ -153,6 +153,26 @@ refuse_all(struct choosing *choosing, int code, const char *format, ...)
 
 /* ---------------------------------------------------------------------------------------------------- gathering */
 
+static bool is_group(const struct layer_address *address)
+{
+    const struct sockaddr_in *v4 = (const void *)&address->address;
+    const struct sockaddr_in6 *v6 = (const void *)&address->address;
+
+    return address->address.ss_family == AF_INET ? IN_MULTICAST(ntohl(v4->sin_addr.s_addr))
+                                                 : IN6_IS_ADDR_MULTICAST(&v6->sin6_addr);
+}
+
+/* A multicast group is on every interface, whatever the routes say. */
+static void choose_for_group(struct choosing *choosing, const struct interface *interface)
+{
+    const struct route route = {.index = interface->index};
+
+    if (!(interface->flags & IFF_UP) || !(interface->flags & IFF_RUNNING) || !has_address(choosing, interface->index))
+        refuse(choosing, interface, -ENETDOWN);
+    else
+        consider(choosing, interface, &route, false);
+}
+
 static void choose_named(struct choosing *choosing, const struct interface *interface)
 {
     struct judging *judging = &choosing->judging;
@@ -161,6 +181,10 @@ static void choose_named(struct choosing *choosing, const struct interface *inte
     char text[INET6_ADDRSTRLEN];
     bool system;
 
+    if (is_group(judging->remote)) {
+        choose_for_group(choosing, interface);
+        return;
+    }
     if (r < 0 || !(interface->flags & IFF_RUNNING)) {
         refuse(choosing, interface, r < 0 ? r : -ENETDOWN);
         return;

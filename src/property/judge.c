@@ -51,7 +51,12 @@ static int judge_preference(const struct property_values *values, const struct p
 int property_judge_line(const struct property_values *values, const struct property_stack *stack, char *reason,
                         size_t size)
 {
-    if (!values->max_send_rate || (!stack->multipath && !stack->unix_socket))
+    if (!stack->session && strncmp(stack->name, "quic/", 5) == 0 && values->conn_timeout_us &&
+        property_given(values, "connTimeout")) {
+        snprintf(reason, size, "connTimeout is set, and a bare line over %s has no time-out of its own", stack->name);
+        return -HAWSER_EPROHIBITED;
+    }
+    if (!values->max_send_rate || (!stack->multipath && !stack->unix_socket && !stack->udp))
         return 0;
     snprintf(reason, size, "maxSendRate is set, and %s cannot be held to a rate", stack->name);
     return -HAWSER_EPROHIBITED;

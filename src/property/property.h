@@ -89,6 +89,7 @@ hawser_preference property_preference(const struct property_values *values, unsi
 struct property_stack {
     const char *name; /* "tls/tcp" */
     bool session, secure, early_data, multipath, unix_socket, proxy;
+    bool udp;    /* over it, whatever is in between */
     bool framed; /* bare, with a framer that keeps messages apart */
 };
 /* What a stack's name says of it; hawser/1 runs in encrypted ones only. */

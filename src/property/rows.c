@@ -172,14 +172,15 @@ static bool has_layer(const char *stack, const char *layer)
 
 void property_stack_read(const char *name, bool session, struct property_stack *ret_stack)
 {
-    bool secure = has_layer(name, "tls");
+    bool quic = has_layer(name, "quic"), secure = has_layer(name, "tls") || has_layer(name, "dtls") || quic;
 
     *ret_stack = (struct property_stack){
         .name = name,
         .secure = secure,
-        .early_data = secure,
+        .early_data = has_layer(name, "tls") || quic,
         .multipath = has_layer(name, "mptcp"),
         .unix_socket = has_layer(name, "unix"),
+        .udp = has_layer(name, "udp"),
         .proxy = has_layer(name, "socks5") || has_layer(name, "http-connect"),
         .session = secure && session,
     };

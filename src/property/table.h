@@ -82,10 +82,11 @@
         "active: tls/mptcp is tried first, and becomes TCP where the peer or a box on the way knows no better; "       \
         "passive: not asked for by who opens; disabled: no candidate has it, unless its stack is named",               \
         PROPERTY_IS(stack->multipath))                                                                                 \
-    ROW(advertises_altaddr, BOOLEAN, "advertisesAltaddr", SELECTION, false, "false", "",                               \
+    ROW(advertises_altaddr, BOOLEAN, "advertisesAltaddr", SELECTION, true, "true", "",                                 \
         "tell the peer our other addresses", "RFC 9622 6.2.15",                                                        \
-        "true is refused",                                                                                             \
-        "no")                                                                                                          \
+        "a listener tells them to peers that ask, over hawser/1 alone: those with .paths; private ones only to who "   \
+        "came from a private address",                                                                                 \
+        PROPERTY_MAY(stack->session))                                                                                  \
     ROW(direction, ENUMERATION, "direction", SELECTION, DIRECTION_BOTH, "bidirectional",                               \
         "bidirectional,unidirectional-send,unidirectional-receive",                                                    \
         "which way messages go", "RFC 9622 6.2.16",                                                                    \
@@ -113,7 +114,7 @@
         "proxies by URL (socks5://host:port, http://host:port), or \"direct\"", "hawser",                              \
         "require: through it alone; prefer: it first, then direct; none: raced after direct; avoid: when "             \
         "all else failed; prohibit:direct: through proxies alone",                                                     \
-        PROPERTY_MAY(!stack->unix_socket && !stack->multipath))                                                        \
+        PROPERTY_MAY(!stack->unix_socket && !stack->multipath && !stack->udp))                                                        \
     ROW(family, SET, "family", SELECTION, {.count = 0}, "", "ipv4,ipv6",                                               \
         "address families, and how much they are wanted", "hawser",                                                    \
         "chooses among the peer's addresses and our own",                                                              \
@@ -132,7 +133,8 @@
     ROW(conn_timeout_us, DURATION, "connTimeout", CONNECTION, INT64_C(10000000), "10s", "",                            \
         "how long a peer that should answer may be silent", "RFC 9622 8.1.3",                                          \
         "hawser/1: silence after a probe; bare TCP: with keepAliveTimeout, how long data may lie unacknowledged. "     \
-        "Default 10s, not disabled: a line that is dead is said to be. It goes before .dead_after_us",                 \
+        "Default 10s, not disabled: a line that is dead is said to be. It goes before .dead_after_us. Rules out bare "   \
+        "quic/udp, which has none",                                                                                    \
         PROPERTY_IS(stack->session || (!stack->unix_socket && !stack->multipath)))                                     \
     ROW(keep_alive_timeout_us, DURATION, "keepAliveTimeout", CONNECTION, INT64_C(25000000), "25s", "",                 \
         "idle time before the line is probed", "RFC 9622 8.1.4",                                                       \
@@ -154,8 +156,7 @@
     ROW(multipath_policy, ENUMERATION, "multipathPolicy", CONNECTION, HAWSER_HANDOVER, "handover",                     \
         "handover,interactive,aggregate",                                                                              \
         "how several strands share the work", "RFC 9622 8.1.7",                                                        \
-        "kept for the strands of a line; it goes before .policy; interactive is refused until a line opens "           \
-        "several strands by itself",                                                                                   \
+        "of the strands of a line; it goes before .policy, and may change while the line lives",                       \
         PROPERTY_IS(stack->session))                                                                                   \
     ROW(min_send_rate, RATE, "minSendRate", CONNECTION, 0, "unlimited", "",                                            \
         "the least rate of sending that is of use", "RFC 9622 8.1.8",                                                  \
@@ -167,7 +168,8 @@
         "no")                                                                                                          \
     ROW(max_send_rate, RATE, "maxSendRate", CONNECTION, 0, "unlimited", "",                                            \
         "the highest rate of sending", "RFC 9622 8.1.8",                                                               \
-        "TCP paces itself to it (SO_MAX_PACING_RATE), its headers and TLS included; other stacks are left out; may "   \
+        "TCP paces itself to it (SO_MAX_PACING_RATE), its headers and TLS included; strands that carry together "   \
+        "share it evenly; other stacks are left out; may "   \
         "change later",                                                                                                \
         PROPERTY_MAY(!stack->unix_socket && !stack->multipath))                                                        \
     ROW(max_recv_rate, RATE, "maxRecvRate", CONNECTION, 0, "unlimited", "",                                            \

@@ -14,7 +14,9 @@ const struct tls_config *attempt_tls(const struct attempt *attempt)
 {
     const struct establish_endpoint *given = &attempt->establish->sources[attempt->endpoint].given;
 
-    return attempt->plan->session ? given->session_tls : given->bare_tls;
+    const struct tls_config *tls = attempt->plan->session ? given->session_tls : given->bare_tls;
+
+    return tls && tls->sctp && strncmp(attempt->plan->stack, "sctp/", 5) == 0 ? tls->sctp : tls;
 }
 
 /* What is remembered is filed under the service, however it is reached. */
@@ -45,6 +47,18 @@ static bool may_fast_open(const struct attempt *attempt)
            fast_open_recall(attempt->establish->context, service_of(attempt)) != FAST_OPEN_BROKEN;
 }
 
+/* By whatever stack it was measured. */
+static int64_t remembered_rtt(const struct attempt *attempt)
+{
+    struct history_record record;
+    char address[TEXT_MAX] = "";
+    const struct history_key key = {attempt->choice.network, service_of(attempt), address, NULL};
+
+    (void)endpoint_print_address(&attempt->place->found.address, address, sizeof address);
+    history_recall(attempt->establish->history, &key, &record);
+    return record.rtt_us;
+}
+
 static void fill_target(struct attempt *attempt)
 {
     struct layer_target *target = &attempt->target;
@@ -55,6 +69,10 @@ static void fill_target(struct attempt *attempt)
         snprintf(target->interface, sizeof target->interface, "%s", attempt->choice.interface);
     target->tls = attempt_tls(attempt);
     target->fast_open = may_fast_open(attempt);
+    target->timestamps = attempt->establish->config.timestamps;
+    target->rtt_us = remembered_rtt(attempt);
+    target->hop_limit = attempt->establish->config.hop_limit;
+    target->no_loop = attempt->establish->config.no_loop;
     if (attempt->plan->proxy >= 0)
         fill_host(attempt);
 }
@@ -247,7 +265,8 @@ static int verdict(struct attempt *attempt, char *reason, size_t size)
     bool session;
 
     layer_peer(attempt->top, &peer);
-    session = attempt->plan->session && peer.alpn && strcmp(peer.alpn, "hawser/1") == 0;
+    session = attempt->plan->session && peer.alpn &&
+              strcmp(peer.alpn, strncmp(attempt->plan->stack, "sctp/", 5) == 0 ? ALPN_SESSION_SCTP : ALPN_SESSION) == 0;
     if (!session && !attempt->plan->bare) {
         snprintf(reason, size, "%s", hawser_strerror(-HAWSER_ENOTSPOKEN));
         return -HAWSER_ENOTSPOKEN;
@@ -309,6 +328,17 @@ static void note_network(struct attempt *attempt)
         memcpy(attempt->choice.network, network, sizeof network);
 }
 
+/* What this host lacked or lost says nothing of the peer, nor of the way there. */
+static bool fault_is_ours(int code)
+{
+    static const int ours[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRINUSE, EADDRNOTAVAIL, ENETDOWN};
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (code == -ours[i])
+            return true;
+    return false;
+}
+
 void attempt_note(struct attempt *attempt)
 {
     struct establish *e = attempt->establish;
@@ -317,6 +347,8 @@ void attempt_note(struct attempt *attempt)
     struct layer_link link = {.rtt_us = 0};
     bool won = attempt->outcome == HAWSER_ATTEMPT_WON;
 
+    if (fault_is_ours(attempt->code))
+        return;
     note_network(attempt);
     (void)endpoint_print_address(&attempt->place->found.address, address, sizeof address);
     if (won && attempt->top) {

@@ -220,7 +220,7 @@ static void prepare_trust(const struct establish *e)
     for (unsigned i = 0; i < e->endpoint_count && secure; i++) {
         const struct tls_config *configs[] = {e->sources[i].given.session_tls, e->sources[i].given.bare_tls};
         for (size_t j = 0; j < 2; j++) {
-            if (configs[j] && ticket_there(e->context, configs[j]))
+            if (configs[j] && ticket_there(e->context, configs[j], SECURITY_OVER_BYTES))
                 return;
             first = first ? first : configs[j];
         }

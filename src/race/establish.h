@@ -39,8 +39,11 @@ struct establish_config {
     const struct property_values *values; /* the caller's */
     int64_t timeout;
     bool fast_open;
-    bool framed;   /* a bare one has a framer that keeps messages apart */
-    bool verified; /* the peer has to be verified: what is not encrypted is ruled out */
+    bool timestamps;    /* the system's stamps of what arrives and leaves are wanted */
+    bool framed;        /* a bare one has a framer that keeps messages apart */
+    unsigned hop_limit; /* of a multicast group; 0: 1 */
+    bool no_loop;       /* the same: not heard on this host */
+    bool verified;      /* the peer has to be verified: what is not encrypted is ruled out */
     const struct establish_handler *handler;
     void *user;
 };

@@ -27,11 +27,16 @@ enum {
 };
 
 /* A stack to try, in one of the forms that it can take. plan.c */
+enum { PLAN_RANK_STEP = 64 };   /* between what properties say, so that the place in the list decides among equals */
+enum { PLAN_BEHIND = 1 << 18 }; /* after all of its kind */
+
 struct plan {
     char stack[STACK_MAX];
     bool session; /* hawser/1 is offered */
     bool bare;    /* the peer's own protocol will do */
     bool unix_socket;
+    bool any_address; /* the stack knows itself where it leads */
+    bool datagrams;   /* over UDP */
     int rank;
     bool failover; /* not before those of a lower rank failed */
     int64_t delay; /* the head start of those of a lower rank; 0: the race's */

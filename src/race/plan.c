@@ -6,16 +6,23 @@
 
 #include "race/internal.h"
 
-/* Best first. What has no tls is a candidate only where the program does not insist on security. */
-static const char *const default_stacks[] = {"tls/mptcp", "tls/tcp", "tls/unix", "mptcp", "tcp", "unix"};
+/*
+ * Best first. What is not encrypted is a candidate only where the program does not insist on security. On fast and short
+ * paths TLS over TCP moves several times more for the same work than QUIC does, so it begins; QUIC begins 250 ms later where
+ * TCP did not answer, and first where messages may be lost (docs/racing.md, the ladder).
+ */
+static const char *const default_stacks[] = {"tls/mptcp", "tls/tcp", "quic/udp", "tls/unix", "mptcp", "tcp", "unix"};
 
 #define NEVER INT64_MAX /* as a head start: only when the others failed */
 /* A proxy that is preferred and says nothing is not waited for for ever. */
 #define PROXY_HEAD_START RACE_ATTEMPT_DELAY_MAX
-enum { RANK_STEP = 64 }; /* between what properties say, so that the place in the list decides among equals */
 
 struct stack_words {
     bool secure, mptcp, unix_socket;
+    bool foreign;   /* a transport that was registered, which knows itself where it leads */
+    bool datagrams; /* over UDP: proxies do not lead there */
+    bool lossy;     /* need not send again what was lost */
+    bool early_data;
     char proxy[STACK_MAX]; /* the proxy layer named in it, or "" */
 };
 
@@ -24,13 +31,20 @@ static bool word_is(const char *word, size_t size, const char *name)
     return strlen(name) == size && memcmp(word, name, size) == 0;
 }
 
-static void stack_read(const char *stack, struct stack_words *words)
+static void stack_read(const struct establish *e, const char *stack, struct stack_words *words)
 {
+    unsigned flags = 0;
+
     memset(words, 0, sizeof *words);
+    (void)stack_flags(e->context, stack, &flags, NULL);
+    words->secure = flags & LAYER_SECURE;
+    words->foreign = flags & LAYER_FOREIGN;
+    words->lossy = flags & LAYER_LOSSY;
+    words->early_data = flags & LAYER_EARLY_DATA;
     for (const char *at = stack; *at;) {
         size_t size = strcspn(at, "/");
 
-        words->secure |= word_is(at, size, "tls");
+        words->datagrams |= word_is(at, size, "udp");
         words->mptcp |= word_is(at, size, "mptcp");
         words->unix_socket |= word_is(at, size, "unix");
         if (word_is(at, size, "socks5") || word_is(at, size, "http-connect"))
@@ -44,6 +58,13 @@ static bool insecure_allowed(const struct property_values *values)
     return values->security == HAWSER_AVOID || values->security == HAWSER_PROHIBIT;
 }
 
+/* Whether messages of this line may be lost on purpose: then a stack that can leave them lost goes first. */
+static bool wants_lossy(const struct property_values *values)
+{
+    return !values->msg_reliable || values->per_msg_reliability == HAWSER_REQUIRE ||
+           (values->per_msg_reliability == HAWSER_PREFER && property_given(values, "perMsgReliability"));
+}
+
 /* What properties and policy say of it. */
 static void plan_judge(struct establish *e, struct plan *plan, const struct stack_words *words)
 {
@@ -51,9 +72,10 @@ static void plan_judge(struct establish *e, struct plan *plan, const struct stac
         .name = plan->stack,
         .session = plan->session,
         .secure = words->secure,
-        .early_data = words->secure,
+        .early_data = words->early_data,
         .multipath = words->mptcp,
         .unix_socket = words->unix_socket,
+        .udp = words->datagrams,
         .proxy = plan->proxy >= 0,
         .framed = e->config.framed,
     };
@@ -84,7 +106,8 @@ static void plan_judge(struct establish *e, struct plan *plan, const struct stac
     case HAWSER_NO_PREFERENCE:
         break;
     }
-    plan->rank = rank * RANK_STEP + (int)e->plan_count;
+    rank -= words->lossy && wants_lossy(e->config.values);
+    plan->rank = rank * PLAN_RANK_STEP + (int)e->plan_count;
 }
 
 /* A stack that was named twice is one. */
@@ -107,7 +130,7 @@ static int plan_add(struct establish *e, const char *name, int proxy, bool sessi
     if (e->plan_count == PLANS_MAX)
         return -E2BIG;
     memset(plan, 0, sizeof *plan);
-    stack_read(name, &words);
+    stack_read(e, name, &words);
     if (proxy >= 0 && !*words.proxy)
         snprintf(plan->stack, sizeof plan->stack, "%.*s%s/%s", bottom ? (int)(bottom - name + 1) : 0, name,
                  proxy_layer(&e->sources[proxy]), bottom ? bottom + 1 : name);
@@ -116,6 +139,8 @@ static int plan_add(struct establish *e, const char *name, int proxy, bool sessi
     plan->session = session;
     plan->bare = bare;
     plan->unix_socket = words.unix_socket;
+    plan->any_address = words.foreign;
+    plan->datagrams = words.datagrams;
     plan->failover = delay == NEVER;
     plan->delay = delay == NEVER ? 0 : delay;
     plan->proxy = proxy;
@@ -131,7 +156,7 @@ static int plan_add(struct establish *e, const char *name, int proxy, bool sessi
         plan->failover = true;
     /* What only follows failures comes last of its kind, so that it holds up nothing that need not wait. */
     if (delay == NEVER)
-        plan->rank += 1 << 18;
+        plan->rank += PLAN_BEHIND;
     if (!plan_exists(e, plan))
         e->plan_count++;
     return 0;
@@ -158,7 +183,12 @@ static int plan_forms(struct establish *e, const char *name, int proxy, int64_t 
     struct stack_words words;
     int r;
 
-    stack_read(name, &words);
+    stack_read(e, name, &words);
+    /* A protocol of the program's own is one over TCP unless the program names the stack. */
+    if (words.datagrams && !e->config.stacks)
+        return session == HAWSER_REQUIRE || (session != HAWSER_AVOID && session != HAWSER_PROHIBIT && known_session(e))
+                   ? plan_add(e, name, proxy, true, false, delay)
+                   : 0;
     if (!words.secure)
         return session == HAWSER_REQUIRE ? 0 : plan_add(e, name, proxy, false, true, delay);
     if (session == HAWSER_REQUIRE || session == HAWSER_PROHIBIT)
@@ -182,9 +212,10 @@ static int plan_ways(struct establish *e, const char *name)
     bool preferred = false;
     int r = 0;
 
-    stack_read(name, &words);
+    stack_read(e, name, &words);
     for (unsigned i = e->endpoint_count; i < e->source_count && r == 0; i++) {
-        if (words.unix_socket || words.mptcp || (*words.proxy && strcmp(words.proxy, proxy_layer(&e->sources[i])) != 0))
+        if (words.unix_socket || words.foreign || words.mptcp || words.datagrams ||
+            (*words.proxy && strcmp(words.proxy, proxy_layer(&e->sources[i])) != 0))
             continue;
         preferred |= e->sources[i].preference == HAWSER_PREFER;
         r = plan_forms(e, name, (int)i, 0);
@@ -194,46 +225,60 @@ static int plan_ways(struct establish *e, const char *name)
     return r;
 }
 
-static bool stack_known(const char *name)
+/* The same without MPTCP, "" for a stack that has none. */
+static void without_mptcp(const char *stack, char *ret_stack, size_t size)
 {
-    const char *known;
+    const char *at = strstr(stack, "mptcp");
 
-    for (unsigned i = 0; (known = stack_name(i, NULL)); i++)
-        if (strcmp(known, name) == 0)
-            return true;
-    return false;
+    *ret_stack = '\0';
+    if (at)
+        snprintf(ret_stack, size, "%.*s%s", (int)(at - stack), stack, at + 2);
 }
 
+static int plan_named(struct establish *e, const char *word, char *reason, size_t size)
+{
+    struct stack_words words;
+
+    if (!stack_known(e->context, word)) {
+        snprintf(reason, size, "there is no stack \"%.40s\"", word);
+        return -EINVAL;
+    }
+    stack_read(e, word, &words);
+    if (!words.secure && !insecure_allowed(e->config.values)) {
+        snprintf(reason, size, "%s is not encrypted: it needs the property security avoided or prohibited", word);
+        return -HAWSER_EPROHIBITED;
+    }
+    if (*words.proxy && e->source_count == e->endpoint_count) {
+        snprintf(reason, size, "%s needs a proxy: it is named by the property proxy", word);
+        return -HAWSER_EPROPERTY;
+    }
+    return plan_ways(e, word);
+}
+
+/*
+ * MPTCP falls back to TCP by itself, but where a box swallows its SYN that takes the kernel three seconds. So TCP runs beside it, the usual delay later, also where MPTCP alone was named: what becomes
+ * of either is the same line over TCP.
+ */
 static int plans_named(struct establish *e, char *reason, size_t size)
 {
-    char list[256], *rest = list;
+    char list[256], twins[4][STACK_MAX], *rest = list;
+    unsigned twin_count = 0;
+    int r = 0;
 
     if ((size_t)snprintf(list, sizeof list, "%s", e->config.stacks) >= sizeof list) {
         snprintf(reason, size, "the list of stacks is too long");
         return -EINVAL;
     }
-    for (char *word = strsep(&rest, ","); word; word = strsep(&rest, ",")) {
-        struct stack_words words;
-        int r;
-
-        if (!stack_known(word)) {
-            snprintf(reason, size, "there is no stack \"%.40s\"", word);
-            return -EINVAL;
+    for (char *word = strsep(&rest, ","); word && r == 0; word = strsep(&rest, ",")) {
+        r = plan_named(e, word, reason, size);
+        if (r == 0 && twin_count < sizeof twins / sizeof *twins) {
+            without_mptcp(word, twins[twin_count], sizeof *twins);
+            twin_count += *twins[twin_count] != '\0';
         }
-        stack_read(word, &words);
-        if (!words.secure && !insecure_allowed(e->config.values)) {
-            snprintf(reason, size, "%s is not encrypted: it needs the property security avoided or prohibited", word);
-            return -HAWSER_EPROHIBITED;
-        }
-        if (*words.proxy && e->source_count == e->endpoint_count) {
-            snprintf(reason, size, "%s needs a proxy: it is named by the property proxy", word);
-            return -HAWSER_EPROPERTY;
-        }
-        r = plan_ways(e, word);
-        if (r < 0)
-            return r;
     }
-    return 0;
+    for (unsigned i = 0; i < twin_count && r == 0; i++)
+        r = plan_ways(e, twins[i]);
+    return r;
 }
 
 static int plans_default(struct establish *e)
@@ -243,7 +288,9 @@ static int plans_default(struct establish *e)
     for (size_t i = 0; i < sizeof default_stacks / sizeof *default_stacks && r == 0; i++) {
         struct stack_words words;
 
-        stack_read(default_stacks[i], &words);
+        stack_read(e, default_stacks[i], &words);
+        if (!stack_known(e->context, default_stacks[i])) /* built without it */
+            continue;
         if (!words.secure && !insecure_allowed(e->config.values))
             continue;
         if (words.secure && e->config.values->security == HAWSER_PROHIBIT)

@@ -6,7 +6,7 @@
 
 #include <hawser/hawser.h>
 
-#include "base/text.h"
+#include "base/svg.h"
 
 /* Pixels. Labels stand left of the axis; what became of a row stands under its bar. */
 enum {
@@ -43,93 +43,18 @@ struct drawing {
 
 /* ------------------------------------------------------------------------------------------------------------- text */
 
-/* How long the character there is; 0 for what is no UTF-8, or may not stand in XML, or would turn the text round. */
-static size_t character(const char *string, size_t size)
-{
-    const unsigned char *at = (const unsigned char *)string;
-    size_t length = text_utf8_length(at, size);
-    uint32_t last = length == 3 ? (uint32_t)(at[0] << 16 | at[1] << 8 | at[2]) : 0;
-
-    if (length == 1)
-        return at[0] >= 0x20 && at[0] != 0x7f;
-    if (length == 2 && at[0] == 0xc2 && at[1] < 0xa0) /* the other control characters */
-        return 0;
-    if ((last >= 0xe280aa && last <= 0xe280ae) || (last >= 0xe281a6 && last <= 0xe281a9) || last >= 0xefbfbe)
-        return 0;
-    return length;
-}
-
-static size_t step(const char *string, size_t size)
-{
-    size_t length = character(string, size);
-
-    return length ? length : 1;
-}
-
-static void put_escaped(struct text *text, const char *string, size_t size)
-{
-    for (size_t at = 0, length; at < size; at += length) {
-        size_t good = character(string + at, size - at);
-
-        length = good ? good : 1;
-        if (!good)
-            text_add(text, "\xef\xbf\xbd");
-        else if (string[at] == '<')
-            text_add(text, "&lt;");
-        else if (string[at] == '>')
-            text_add(text, "&gt;");
-        else if (string[at] == '&')
-            text_add(text, "&amp;");
-        else if (string[at] == '"')
-            text_add(text, "&quot;");
-        else
-            text_add_bytes(text, string + at, length);
-    }
-}
-
-/* The bytes of the first so many characters; all of it where there are not more. */
-static size_t cut(const char *string, size_t characters)
-{
-    size_t size = strlen(string), at = 0;
-
-    while (at < size && characters-- > 0)
-        at += step(string + at, size - at);
-    return at;
-}
-
-/* The same, but at a space where there is one in the second half. */
-static size_t cut_at_word(const char *string, size_t characters)
-{
-    size_t size = cut(string, characters), at = size;
-
-    if (!string[size])
-        return size;
-    while (at > size / 2 && string[at] != ' ')
-        at--;
-    return at > size / 2 ? at : size;
-}
-
-static size_t width(const char *string)
-{
-    size_t count = 0;
-
-    for (size_t at = 0, size = strlen(string); at < size; at += step(string + at, size - at))
-        count++;
-    return count;
-}
-
 static void put_text(struct drawing *d, const char *class, double x, int y, const char *anchor, const char *string,
                      size_t size)
 {
     text_printf(d->text, "<text class=\"%s\" x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">", class, x, y, anchor);
-    put_escaped(d->text, string, size);
+    svg_escape(d->text, string, size);
     text_add(d->text, string[size] ? "\xe2\x80\xa6</text>\n" : "</text>\n");
 }
 
 static void put_label(struct drawing *d, const char *class, double x, int y, const char *anchor, const char *string,
                       size_t most)
 {
-    put_text(d, class, x, y, anchor, string, width(string) > most ? cut(string, most - 1) : strlen(string));
+    put_text(d, class, x, y, anchor, string, svg_width(string) > most ? svg_cut(string, most - 1) : strlen(string));
 }
 
 static double x_of(const struct drawing *d, int64_t time)
@@ -156,17 +81,17 @@ static void format_time(int64_t us, char *text, size_t size)
 static int put_words(struct drawing *d, double x, int y, const char *words)
 {
     size_t most = AXIS * 10 / SMALL;
-    double room = (double)(width(words) * SMALL) / 10;
+    double room = (double)(svg_width(words) * SMALL) / 10;
     int lines = 1;
 
-    if (width(words) <= most) {
+    if (svg_width(words) <= most) {
         if (x + room > WIDTH - MARGIN)
             x = WIDTH - MARGIN - room;
         put_label(d, "small", x, y, "start", words, most);
         return 1;
     }
-    for (; lines < LINES && width(words) > most; lines++, y += LINE) {
-        size_t size = cut_at_word(words, most);
+    for (; lines < LINES && svg_width(words) > most; lines++, y += LINE) {
+        size_t size = svg_cut_at_word(words, most);
         char line[WORDS];
 
         snprintf(line, sizeof line, "%.*s", (int)size, words);
@@ -185,7 +110,7 @@ static void put_bar(struct drawing *d, const char *class, int64_t from, int64_t 
         x = WIDTH - MARGIN - 2;
     text_printf(d->text, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\"><title>", class,
                 x, d->y, end - x < 2 ? 2 : end - x, BAR);
-    put_escaped(d->text, tip, strlen(tip));
+    svg_escape(d->text, tip, strlen(tip));
     text_add(d->text, "</title></rect>\n");
 }
 

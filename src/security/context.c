@@ -3,6 +3,7 @@
 #include "security/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* AES-128-GCM first for its speed, X25519 first since a client sends a share for the first group only. */
@@ -16,6 +17,14 @@
 #define PRIORITY_ANY                                                                                                   \
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:" CIPHERS "+AES-128-CBC:+AES-256-CBC:" GROUPS                          \
     "+GROUP-FFDHE2048:+GROUP-FFDHE3072:-CTYPE-ALL:+CTYPE-X509"
+
+/* The same where QUIC carries it (RFC 9001): TLS 1.3 alone, without the records that old boxes on the way want to see, and
+ * which RFC 9001 section 8.4 forbids. */
+#define PRIORITY_QUIC ":-VERS-ALL:+VERS-TLS1.3:%DISABLE_TLS13_COMPAT_MODE"
+
+/* DTLS 1.2, there is no newer one in GnuTLS: of it only what has the properties that hawser/1 is built on, keys that are
+ * gone afterwards and encryption that authenticates (docs/security.md). */
+#define PRIORITY_DATAGRAMS ":-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:" CIPHERS "-MAC-ALL:+AEAD"
 
 /* Raw public keys are shown where both ends can (RFC 7250); only a certificate can be checked against anchors. */
 static const char *const priorities[] = {
@@ -51,7 +60,7 @@ static void release(void *value)
     tickets_release(security);
     text_free(&security->known_peers);
     text_free(&security->fast_open);
-    for (size_t i = 0; i < SECURITY_TYPES; i++)
+    for (size_t i = 0; i < SECURITY_OVERS * SECURITY_TYPES; i++)
         if (security->priorities[i])
             gnutls_priority_deinit(security->priorities[i]);
     if (security->anonymous)
@@ -79,9 +88,6 @@ static int fill(struct security *security)
     gnutls_anti_replay_set_window(security->anti_replay, REPLAY_WINDOW * 1000u);
     gnutls_anti_replay_set_ptr(security->anti_replay, security);
     gnutls_anti_replay_set_add_function(security->anti_replay, note_first_flight);
-    for (size_t i = 0; i < SECURITY_TYPES; i++)
-        if (gnutls_priority_init(&security->priorities[i], priorities[i], NULL) < 0)
-            return -ENOMEM;
     return 0;
 }
 
@@ -121,11 +127,17 @@ gnutls_anti_replay_t security_anti_replay(hawser_context *context)
     return security ? security->anti_replay : NULL;
 }
 
-gnutls_priority_t security_priority(hawser_context *context, enum security_types types)
+gnutls_priority_t security_priority(hawser_context *context, enum security_types types, enum security_over over)
 {
     struct security *security = security_of(context);
+    gnutls_priority_t *priority = security ? &security->priorities[SECURITY_OVERS * types + over] : NULL;
+    static const char *const overs[SECURITY_OVERS] = {"", PRIORITY_QUIC, PRIORITY_DATAGRAMS};
+    char text[1024];
 
-    return security ? security->priorities[types] : NULL;
+    if (!priority || *priority)
+        return priority ? *priority : NULL;
+    snprintf(text, sizeof text, "%s%s", priorities[types], overs[over]);
+    return gnutls_priority_init(priority, text, NULL) < 0 ? NULL : *priority;
 }
 
 gnutls_certificate_credentials_t security_anonymous(hawser_context *context)

@@ -89,10 +89,17 @@ static int make_certificate(const hawser_identity *identity, gnutls_x509_crt_t *
     return 0;
 }
 
+int identity_export_key(const hawser_identity *identity, gnutls_datum_t *ret_key)
+{
+    int r = gnutls_x509_privkey_export2_pkcs8(identity->key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, ret_key);
+
+    return r < 0 ? -HAWSER_EIDENTITY : 0;
+}
+
 static int add_raw_key(const hawser_identity *identity, gnutls_certificate_credentials_t credentials)
 {
     gnutls_datum_t spki = {identity->spki, (unsigned)identity->spki_size}, pkcs8 = {NULL, 0};
-    int r = gnutls_x509_privkey_export2_pkcs8(identity->key, GNUTLS_X509_FMT_DER, NULL, GNUTLS_PKCS_PLAIN, &pkcs8);
+    int r = identity_export_key(identity, &pkcs8);
 
     if (r == 0)
         r = gnutls_certificate_set_rawpk_key_mem(credentials, &spki, &pkcs8, GNUTLS_X509_FMT_DER, NULL,

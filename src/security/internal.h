@@ -44,7 +44,9 @@ struct nonces {
     size_t count;
 };
 void nonces_init(struct nonces *nonces);
-int nonces_add(struct nonces *nonces, const uint8_t nonce[16], const char *key_name); /* also -ENOBUFS */
+/* owner: the context that serves it. Also -ENOBUFS */
+int nonces_add(struct nonces *nonces, const uint8_t nonce[16], const char *key_name, hawser_context *owner);
+hawser_context *nonces_owner(struct nonces *nonces, const uint8_t nonce[16], const char *key_name); /* NULL: none */
 void nonces_remove(struct nonces *nonces, const uint8_t nonce[16], const char *key_name);
 void nonces_clear(struct nonces *nonces);
 
@@ -86,9 +88,6 @@ struct tickets {
 };
 #define TICKETS_MAX 1024
 #define TICKET_FILE_MAX 65536
-/* The file format (ticket.c). The service is stored too, since file names are hashes. */
-int ticket_encode(const struct ticket *ticket, const char *service, uint8_t **ret_data, size_t *ret_size);
-int ticket_decode(const uint8_t *data, size_t size, const char *service, struct ticket *ret_ticket);
 
 /* ------------------------------------------------------------- keys of first use, TCP Fast Open (known_peers.c ...) */
 
@@ -115,8 +114,8 @@ struct security {
     hawser_context *context;
     hawser_shared *shared; /* loop_shared()'s, else this context's own */
     gnutls_anti_replay_t anti_replay;
-    gnutls_certificate_credentials_t anonymous; /* a client that shows nothing */
-    gnutls_priority_t priorities[SECURITY_TYPES];
+    gnutls_certificate_credentials_t anonymous;                    /* a client that shows nothing */
+    gnutls_priority_t priorities[SECURITY_OVERS * SECURITY_TYPES]; /* made when first needed */
     struct system_anchors anchors;
     struct tickets tickets;
     struct text known_peers; /* the store, where nothing is kept on disk */

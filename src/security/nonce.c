@@ -12,6 +12,7 @@ struct nonce_entry {
     RB_ENTRY(nonce_entry) node;
     uint8_t nonce[16];
     char key_name[KEY_NAME_SIZE];
+    hawser_context *owner; /* takes its entries back before it ends */
 };
 
 static int compare(const struct nonce_entry *a, const struct nonce_entry *b)
@@ -39,7 +40,7 @@ void nonces_init(struct nonces *nonces)
     nonces->count = 0;
 }
 
-int nonces_add(struct nonces *nonces, const uint8_t nonce[16], const char *key_name)
+int nonces_add(struct nonces *nonces, const uint8_t nonce[16], const char *key_name, hawser_context *owner)
 {
     struct nonce_entry *entry;
 
@@ -49,12 +50,20 @@ int nonces_add(struct nonces *nonces, const uint8_t nonce[16], const char *key_n
     if (!entry)
         return -ENOMEM;
     *entry = entry_of(nonce, key_name);
+    entry->owner = owner;
     if (RB_INSERT(nonce_tree, &nonces->tree, entry)) {
         free(entry);
         return -EEXIST;
     }
     nonces->count++;
     return 0;
+}
+
+hawser_context *nonces_owner(struct nonces *nonces, const uint8_t nonce[16], const char *key_name)
+{
+    struct nonce_entry sought = entry_of(nonce, key_name), *entry = RB_FIND(nonce_tree, &nonces->tree, &sought);
+
+    return entry ? entry->owner : NULL;
 }
 
 static void drop(struct nonces *nonces, struct nonce_entry *entry)

@@ -54,7 +54,37 @@ int security_nonce_add(hawser_context *context, const uint8_t nonce[16], const c
     if (!security)
         return -ENOMEM;
     pthread_mutex_lock(&security->shared->mutex);
-    r = nonces_add(&security->shared->nonces, nonce, key_name);
+    r = nonces_add(&security->shared->nonces, nonce, key_name, context);
+    pthread_mutex_unlock(&security->shared->mutex);
+    return r;
+}
+
+bool security_nonce_elsewhere(hawser_context *context, const uint8_t nonce[16], const char *key_name)
+{
+    struct security *security = security_of(context);
+    const hawser_context *owner;
+
+    if (!security)
+        return false;
+    pthread_mutex_lock(&security->shared->mutex);
+    owner = nonces_owner(&security->shared->nonces, nonce, key_name);
+    pthread_mutex_unlock(&security->shared->mutex);
+    return owner && owner != context;
+}
+
+int security_nonce_post(hawser_context *context, const uint8_t nonce[16], const char *key_name,
+                        void (*run)(hawser_context *owner, void *user), void (*drop)(void *user), void *user)
+{
+    struct security *security = security_of(context);
+    hawser_context *owner;
+    int r = -ENOENT;
+
+    if (!security)
+        return -ENOMEM;
+    pthread_mutex_lock(&security->shared->mutex);
+    owner = nonces_owner(&security->shared->nonces, nonce, key_name);
+    if (owner && owner != context)
+        r = loop_post(owner, run, drop, user);
     pthread_mutex_unlock(&security->shared->mutex);
     return r;
 }

@@ -13,7 +13,7 @@
 
 #include <gnutls/crypto.h>
 
-#define MAGIC "hawser1\n"
+#define MAGIC "hawser2\n"
 #define SUM_SIZE 32
 
 static void put_number(uint8_t **at, uint64_t value)
@@ -76,8 +76,9 @@ static void get_string(struct reader *reader, char *string, size_t capacity)
     string[size] = '\0';
 }
 
-int ticket_label(const struct tls_config *config, char *ret_label, size_t size)
+int ticket_label(const struct tls_config *config, enum security_over over, char *ret_label, size_t size)
 {
+    static const char *const overs[SECURITY_OVERS] = {"", " by quic", " by dtls"};
     const char *shown = trust_shows_identity(config) ? hawser_identity_name(config->identity) : "nobody";
     const char *mark = config->trust && config->trust->pki ? config->trust->anchors_mark : "";
     int length;
@@ -85,15 +86,20 @@ int ticket_label(const struct tls_config *config, char *ret_label, size_t size)
     if (!config->service || config->no_tickets)
         return -ENOENT;
     /* A ticket of TLS 1.2 is of no use to who speaks TLS 1.3 alone. */
-    length = snprintf(ret_label, size, "%s%s as %s%s%s", config->service, config->any_tls ? " bare" : "", shown,
-                      *mark ? " by " : "", mark);
+    length = snprintf(ret_label, size, "%s%s%s as %s%s%s", config->service, config->any_tls ? " bare" : "", overs[over],
+                      shown, *mark ? " by " : "", mark);
     return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+static size_t whole_size(const struct ticket *ticket)
+{
+    return ticket->session_size + ticket->parameters_size + ticket->token_size;
 }
 
 int ticket_encode(const struct ticket *ticket, const char *service, uint8_t **ret_data, size_t *ret_size)
 {
-    size_t size = strlen(MAGIC) + 9 * 8 + strlen(service) + strlen(ticket->alpn) + strlen(ticket->key_name) +
-                  strlen(ticket->name) + ticket->session_size + SUM_SIZE;
+    size_t size = strlen(MAGIC) + 11 * 8 + strlen(service) + strlen(ticket->alpn) + strlen(ticket->key_name) +
+                  strlen(ticket->name) + whole_size(ticket) + SUM_SIZE;
     uint8_t *data, *at;
 
     if (size > TICKET_FILE_MAX)
@@ -111,7 +117,9 @@ int ticket_encode(const struct ticket *ticket, const char *service, uint8_t **re
     put_number(&at, ticket->max_early_data);
     put_number(&at, (uint64_t)ticket->expires);
     put_number(&at, ticket->fast_open_worked);
-    put_bytes(&at, ticket->session, ticket->session_size);
+    put_number(&at, ticket->parameters_size);
+    put_number(&at, ticket->token_size);
+    put_bytes(&at, ticket->session, whole_size(ticket));
     if (gnutls_hash_fast(GNUTLS_DIG_SHA256, data, (size_t)(at - data), at) < 0) {
         free(data);
         return -EIO;
@@ -124,7 +132,7 @@ int ticket_encode(const struct ticket *ticket, const char *service, uint8_t **re
 static int read_fields(struct reader *reader, const char *service, struct ticket *ticket)
 {
     const uint8_t *bytes;
-    uint64_t verification, fast_open;
+    uint64_t verification, fast_open, parameters, token;
     size_t size;
 
     bytes = get_bytes(reader, TICKET_FILE_MAX, &size);
@@ -137,9 +145,11 @@ static int read_fields(struct reader *reader, const char *service, struct ticket
     ticket->max_early_data = get_number(reader);
     ticket->expires = (int64_t)get_number(reader);
     fast_open = get_number(reader);
+    parameters = get_number(reader);
+    token = get_number(reader);
     bytes = get_bytes(reader, TICKET_FILE_MAX, &size);
     if (reader->failed || reader->at != reader->end || size == 0 || verification > HAWSER_VERIFICATION_KEY ||
-        fast_open > 1)
+        fast_open > 1 || parameters > UINT16_MAX || token > UINT16_MAX || size <= parameters + token)
         return -EINVAL;
     ticket->verification = (hawser_verification)verification;
     ticket->fast_open_worked = fast_open;
@@ -147,7 +157,9 @@ static int read_fields(struct reader *reader, const char *service, struct ticket
     if (!ticket->session)
         return -ENOMEM;
     memcpy(ticket->session, bytes, size);
-    ticket->session_size = size;
+    ticket->parameters_size = (uint16_t)parameters;
+    ticket->token_size = (uint16_t)token;
+    ticket->session_size = size - parameters - token;
     return 0;
 }
 
@@ -173,7 +185,7 @@ int ticket_decode(const uint8_t *data, size_t size, const char *service, struct 
 void ticket_clear(struct ticket *ticket)
 {
     if (ticket->session)
-        gnutls_memset(ticket->session, 0, ticket->session_size);
+        gnutls_memset(ticket->session, 0, whole_size(ticket));
     free(ticket->session);
     memset(ticket, 0, sizeof *ticket);
 }

@@ -210,11 +210,12 @@ void tickets_release(struct security *security)
 
 static int add(struct tickets *tickets, const char *service, const struct ticket *ticket)
 {
+    size_t size = ticket->session_size + ticket->parameters_size + ticket->token_size;
     struct ticket_entry *entry = calloc(1, sizeof *entry);
 
     if (entry)
         entry->service = strdup(service);
-    if (!entry || !entry->service || !(entry->ticket.session = malloc(ticket->session_size))) {
+    if (!entry || !entry->service || !(entry->ticket.session = malloc(size))) {
         if (entry)
             free(entry->service);
         free(entry);
@@ -223,7 +224,7 @@ static int add(struct tickets *tickets, const char *service, const struct ticket
     uint8_t *session = entry->ticket.session;
     entry->ticket = *ticket;
     entry->ticket.session = session;
-    memcpy(session, ticket->session, ticket->session_size);
+    memcpy(session, ticket->session, size);
     list_append(&tickets->order, &entry->order);
     RB_INSERT(ticket_tree, &tickets->tree, entry);
     tickets->count++;
@@ -240,7 +241,8 @@ int ticket_save(hawser_context *context, const char *service, const struct ticke
         return -ENOMEM;
     if (!*loop_state_dir(context))
         return 0; /* "keep nothing" is taken at its word */
-    if (ticket->session_size == 0 || strlen(service) + ticket->session_size + 1024 > TICKET_FILE_MAX)
+    if (ticket->session_size == 0 ||
+        strlen(service) + ticket->session_size + ticket->parameters_size + ticket->token_size + 1024 > TICKET_FILE_MAX)
         return -EINVAL;
     old = find(&security->tickets, service);
     if (old)
@@ -254,14 +256,14 @@ int ticket_save(hawser_context *context, const char *service, const struct ticke
     return r;
 }
 
-bool ticket_there(hawser_context *context, const struct tls_config *config)
+bool ticket_there(hawser_context *context, const struct tls_config *config, enum security_over over)
 {
     struct security *security = security_of(context);
     char label[TICKET_LABEL_SIZE], name[FILE_NAME_SIZE];
     bool there;
     int directory;
 
-    if (!security || ticket_label(config, label, sizeof label) < 0)
+    if (!security || ticket_label(config, over, label, sizeof label) < 0)
         return false;
     if (find(&security->tickets, label))
         return true;

@@ -82,7 +82,7 @@ void antecedent_passed(struct session *session, struct outbound *outbound)
         if (--successor->more->waiting_for)
             continue;
         antecedent_drop_edges(session, successor);
-        if (successor->state == OUTBOUND_PARKED)
-            schedule_message(session, successor);
+        if (successor->state == OUTBOUND_PARKED && message_ready(session, successor) < 0)
+            schedule_message(session, successor); /* without memory rather too early than never */
     }
 }

@@ -12,11 +12,11 @@ void clock_hello(struct session *session, int64_t peer_clock)
     session->offset = peer_clock - session->now;
 }
 
-void clock_sample(struct session *session, int64_t sent, int64_t peer_received, int64_t peer_sent)
+int64_t clock_sample(struct session *session, int64_t sent, int64_t peer_received, int64_t peer_sent)
 {
     int64_t rtt = (session->now - sent) - (peer_sent - peer_received);
     if (sent > session->now || peer_sent < peer_received || rtt < 0)
-        return; /* not an answer to a PING of ours, or a clock that leaps */
+        return -1; /* not an answer to a PING of ours, or a clock that leaps */
     struct clock_sample *sample = &session->samples[session->sample_next];
     session->sample_next = (uint8_t)((session->sample_next + 1) % CLOCK_SAMPLES);
     if (session->sample_count < CLOCK_SAMPLES)
@@ -29,6 +29,7 @@ void clock_sample(struct session *session, int64_t sent, int64_t peer_received, 
             best = &session->samples[i];
     session->offset = best->offset;
     session->rtt = best->rtt;
+    return rtt;
 }
 
 int64_t clock_age(const struct session *session, int64_t stamp)
@@ -43,6 +44,7 @@ void strand_heard(struct session_strand *strand)
     strand->last_received = strand->session->now;
     strand->pinged = false;
     strand->silent_told = false;
+    suspicion_heard(strand);
 }
 
 static int64_t quiet_due(const struct session_strand *strand)
@@ -58,7 +60,9 @@ static int64_t quiet_due(const struct session_strand *strand)
 int64_t strand_due(const struct session_strand *strand)
 {
     const struct session *session = strand->session;
-    int64_t due = quiet_due(strand);
+    int64_t due = quiet_due(strand), suspicion = suspicion_due(strand);
+    if (suspicion < due)
+        due = suspicion;
     if (strand->pong_wanted && strand->pong_due && strand->pong_due < due)
         due = strand->pong_due;
     if (strand->ack_due < due)
@@ -87,7 +91,8 @@ void strand_tick(struct session_strand *strand)
         session->lifetimes_seen = false;
         ping(strand);
     }
-    if (quiet_due(strand) > session->now)
+    suspicion_tick(strand);
+    if (session->ended || quiet_due(strand) > session->now)
         return;
     if (!strand->pinged) {
         strand->pinged = true;

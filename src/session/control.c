@@ -4,10 +4,9 @@
 
 #include "session/internal.h"
 
-#define SMALL_FRAME 48 /* room for any frame of a few integers */
-#define LIST_MAX 4096  /* bytes of one OUTCOME or EXPIRE */
+#define LIST_MAX 4096 /* bytes of one OUTCOME or EXPIRE */
 
-static uint8_t *put_frame(uint8_t *at, uint64_t type, const uint64_t *values, unsigned count)
+uint8_t *put_frame(uint8_t *at, uint64_t type, const uint64_t *values, unsigned count)
 {
     size_t size = 0;
     for (unsigned i = 0; i < count; i++)
@@ -18,7 +17,7 @@ static uint8_t *put_frame(uint8_t *at, uint64_t type, const uint64_t *values, un
     return at;
 }
 
-static void sent_to(struct session_strand *strand, const uint8_t *from, const uint8_t *at)
+void sent_to(struct session_strand *strand, const uint8_t *from, const uint8_t *at)
 {
     strand->sent += (uint64_t)(at - from);
     strand->session->statistics.frames_sent++;
@@ -71,7 +70,22 @@ static uint8_t *put_runs(struct session_strand *strand, struct runs *runs, enum 
     return at;
 }
 
-/* An EXPIRE of a message that was opened tells what opening it took. */
+/* Of a message that was taken with gaps: its id, and how many bytes are missing. */
+static uint8_t *put_partial(struct session_strand *strand, struct runs *runs, uint8_t *at)
+{
+    const struct outcome_run *run = &runs->items[runs->head];
+    if (ledger_make_room(strand->session, &strand->ledger, 1) < 0)
+        return NULL;
+    uint8_t *from = at;
+    at = put_frame(at, FRAME_OUTCOME, (uint64_t[]){OUTCOME_PARTIAL, run->first, run->count}, 3);
+    sent_to(strand, from, at);
+    ledger_add(strand, LEDGER_OUTCOME, OUTCOME_PARTIAL, run->first, run->count, 0);
+    runs->head++;
+    runs->count--;
+    return at;
+}
+
+/* An EXPIRE of a message that was opened tells what opening it took, and its size where that was all of it. */
 static uint8_t *put_expire_opened(struct session_strand *strand, struct runs *runs, uint8_t *at)
 {
     struct session *session = strand->session;
@@ -79,7 +93,10 @@ static uint8_t *put_expire_opened(struct session_strand *strand, struct runs *ru
     if (ledger_make_room(session, &strand->ledger, 1) < 0)
         return NULL;
     uint8_t *from = at;
-    at = put_frame(at, FRAME_EXPIRE, (uint64_t[]){run->kind | EXPIRE_OPENED, run->first, run->cost}, 3);
+    if (run->kind >= EXPIRE_GIVEN_UP)
+        at = put_frame(at, FRAME_EXPIRE, (uint64_t[]){run->kind, run->first, run->cost, run->count}, 4);
+    else
+        at = put_frame(at, FRAME_EXPIRE, (uint64_t[]){run->kind | EXPIRE_OPENED, run->first, run->cost}, 3);
     sent_to(strand, from, at);
     ledger_add(strand, LEDGER_EXPIRE, run->kind, run->first, run->count, run->cost);
     runs->head++;
@@ -91,7 +108,9 @@ static uint8_t *put_all_runs(struct session_strand *strand, struct runs *runs, e
                              uint8_t *end)
 {
     while (at && runs->count && end - at >= 4 * SMALL_FRAME)
-        at = runs->items[runs->head].cost ? put_expire_opened(strand, runs, at) : put_runs(strand, runs, type, at, end);
+        at = !runs->items[runs->head].cost ? put_runs(strand, runs, type, at, end)
+             : type == FRAME_OUTCOME       ? put_partial(strand, runs, at)
+                                           : put_expire_opened(strand, runs, at);
     if (runs->count == 0)
         runs->head = 0;
     return at;
@@ -213,7 +232,7 @@ static uint8_t *put_resets(struct session_strand *strand, uint8_t *at, uint8_t *
 
 static bool ack_due(const struct session_strand *strand)
 {
-    return strand->received != strand->ack_told && (strand->ack_wanted || strand->ack_due != NEVER);
+    return !strand->units && strand->received != strand->ack_told && (strand->ack_wanted || strand->ack_due != NEVER);
 }
 
 static uint8_t *put_acks(struct session_strand *strand, uint8_t *at, uint8_t *end)
@@ -229,6 +248,8 @@ static uint8_t *put_acks(struct session_strand *strand, uint8_t *at, uint8_t *en
         other->ack_due = NEVER;
         at = put_frame(at, FRAME_ACK, (uint64_t[]){other->number, other->received}, 2);
         sent_to(strand, from, at);
+        if (ledger_note(strand, LEDGER_ACK, other->number) < 0)
+            return NULL;
     }
     return at;
 }
@@ -239,15 +260,21 @@ static uint8_t *put_pings(struct session_strand *strand, uint8_t *at)
     uint8_t *from = at;
     if (strand->ping_wanted) {
         strand->ping_wanted = false;
-        at = put_frame(at, FRAME_PING, (uint64_t[]){(uint64_t)session->now}, 1);
+        at = put_frame(at, FRAME_PING, (uint64_t[]){(uint64_t)wire_time(session, session->now)}, 1);
         sent_to(strand, from, at);
+        if (ledger_note(strand, LEDGER_PING, strand->number) < 0)
+            return NULL;
     }
     from = at;
     if (strand->pong_wanted) {
         strand->pong_wanted = false;
         at = put_frame(at, FRAME_PONG,
-                       (uint64_t[]){strand->pong_stamp, (uint64_t)strand->pong_received, (uint64_t)session->now}, 3);
+                       (uint64_t[]){strand->pong_stamp, (uint64_t)wire_time(session, strand->pong_received),
+                                    (uint64_t)wire_time(session, session->now)},
+                       3);
         sent_to(strand, from, at);
+        if (ledger_note(strand, LEDGER_PONG, strand->number) < 0)
+            return NULL;
     }
     return at;
 }
@@ -276,6 +303,13 @@ static bool abort_due(const struct session_strand *strand)
     return strand->session->abort_wanted && !strand->abort_sent;
 }
 
+/* Of units the last ones wait for HELLO too, should that have been lost. */
+static bool hello_due(const struct session_strand *strand)
+{
+    const struct session *session = strand->session;
+    return strand->units && !session->hello_sent && (session->abort_wanted || session->close_said);
+}
+
 static bool outcomes_waiting(const struct session *session)
 {
     bool lazy = session->outcomes_due > session->now && session->outcomes.count <= OUTCOMES_LAZY && !session->closing &&
@@ -288,20 +322,23 @@ bool control_waiting(const struct session_strand *strand)
     const struct session *session = strand->session;
     if (session->ended && strand->early)
         return false;
+    if (session->ended && hello_due(strand))
+        return true;
     if (session->ended)
         return abort_due(strand) || (!session->close_sent && session->peer_closed && session->end_code == 0);
     if (strand->early)
         return !session->hello_sent;
     if (strand->ping_wanted || (strand->pong_wanted && strand->pong_due <= session->now))
         return true;
-    if (strand->suspected)
+    if (!strand_leads(strand))
         return false;
     for (struct list *link = session->strands.next; link != &session->strands; link = link->next)
         if (container_of(link, struct session_strand, link)->ack_wanted)
             return true;
     return !session->hello_sent || outcomes_waiting(session) || session->expires.count || session->grant_wanted ||
            !list_empty(&session->crediting) || session->streams_wanting || session->resets.count ||
-           !list_empty(&session->refusals) || close_ready(session);
+           !list_empty(&session->refusals) || strand_states_waiting(session) || session->tells_wanted ||
+           close_ready(session);
 }
 
 static uint8_t *put_hello(struct session_strand *strand, uint8_t *at, uint8_t *end)
@@ -338,10 +375,14 @@ static uint8_t *put_last(struct session_strand *strand, uint8_t *at, uint8_t *en
     struct session *session = strand->session;
     if (strand->early) /* early data has no word for it; after the handshake it is said */
         return at;
+    if (hello_due(strand))
+        at = put_hello(strand, at, end);
+    if (!at)
+        return at;
     if (abort_due(strand)) {
         uint8_t *after = put_end(strand, at, end, FRAME_ABORT, session->end_peer_code, session->end_reason);
         strand->abort_sent = true;
-        return after;
+        return after && ledger_note(strand, LEDGER_ABORT, strand->number) == 0 ? after : NULL;
     }
     if (session->end_code == 0 && !session->close_sent && session->peer_closed)
         return put_close(strand, at, end);
@@ -357,7 +398,13 @@ uint8_t *control_pull(struct session_strand *strand, uint8_t *at, uint8_t *end)
     if (!at || strand->early)
         return at;
     at = put_pings(strand, at);
-    if (strand->suspected)
+    if (!at || !strand_leads(strand))
+        return at;
+    if (session->states_due)
+        at = strand_states_put(strand, at, end);
+    if (at && session->tells_wanted)
+        at = tells_put(strand, at, end);
+    if (!at)
         return at;
     at = put_all_runs(strand, &session->outcomes, FRAME_OUTCOME, at, end);
     if (at)

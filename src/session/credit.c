@@ -7,9 +7,19 @@
 
 /* ---- as sender */
 
+/* Our HELLO may still be on its way, and units that overtake it wait for it: until it has come the constants hold, also when
+ * the peer's larger limits are known. */
+static bool constants_hold(const struct session *session)
+{
+    return session->unit_strands && !session->hello_acked;
+}
+
 uint64_t credit_left(const struct session *session)
 {
-    return session->credit > session->credit_used ? session->credit - session->credit_used : 0;
+    uint64_t credit = session->credit;
+    if (constants_hold(session) && credit > BEFORE_CREDIT)
+        credit = BEFORE_CREDIT;
+    return credit > session->credit_used ? credit - session->credit_used : 0;
 }
 
 uint64_t opening_cost(const struct outbound *outbound, uint64_t paid)
@@ -29,7 +39,7 @@ bool credit_allows(const struct session *session, const struct outbound *outboun
     if (session->flows_open >= session->peer_open_flows)
         return false;
     uint64_t most = session->peer_flow_credit < left / 8 ? session->peer_flow_credit : left / 8;
-    if (most < BEFORE_FLOW_CREDIT)
+    if (most < BEFORE_FLOW_CREDIT || constants_hold(session))
         most = BEFORE_FLOW_CREDIT;
     *ret_paid = size < most ? size : most;
     uint64_t kept = size > BEFORE_FLOW_CREDIT ? session->credit_window / 4 : 0; /* for smaller ones */
@@ -106,7 +116,7 @@ static int grant(struct session *session, struct inbound *inbound, uint64_t need
     session->reserve_free -= need;
     session->statistics.reserved_bytes += need;
     inbound->reserved = need;
-    bool windowed = inbound->take == SESSION_TAKE_PARTS || inbound->take == SESSION_TAKE_SINK;
+    bool windowed = inbound_by_parts(inbound);
     uint64_t size = inbound->size == SESSION_SIZE_UNKNOWN ? VARINT_MAX : inbound->size;
     uint64_t end = (windowed ? inbound->consumed : 0) + inbound->paid + need;
     allow(session, inbound, end < size ? end : size);
@@ -139,15 +149,15 @@ void reserve_ask(struct session *session, struct inbound *inbound)
         settle_inbound(session, inbound->id, OUTCOME_LARGE, NULL);
         return;
     }
-    struct list *position = session->reserving.next;
-    while (position != &session->reserving) {
-        const struct inbound *other = container_of(position, struct inbound, reserving);
-        if (inbound->properties.niceness < other->properties.niceness ||
-            (inbound->properties.niceness == other->properties.niceness && inbound->id < other->id))
+    struct list *before = session->reserving.prev; /* most come in their order */
+    while (before != &session->reserving) {
+        const struct inbound *other = container_of(before, struct inbound, reserving);
+        if (other->properties.niceness < inbound->properties.niceness ||
+            (other->properties.niceness == inbound->properties.niceness && other->id < inbound->id))
             break;
-        position = position->next;
+        before = before->prev;
     }
-    list_insert_before(position, &inbound->reserving);
+    list_insert_before(before->next, &inbound->reserving);
     inbound->queued = true;
     reserve_grant(session);
 }

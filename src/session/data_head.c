@@ -32,6 +32,25 @@ static uint8_t *put_antecedents(struct session *session, const struct outbound *
     return at + (to - list);
 }
 
+static uint8_t *put_extra(uint8_t *at, const struct outbound_extra *extra)
+{
+    const struct session_marks *marks = &extra->marks;
+    if (marks->has_timestamp) {
+        at = put_pair(at, PROPERTY_TIMESTAMP, 8);
+        for (int shift = 56; shift >= 0; shift -= 8)
+            *at++ = (uint8_t)((uint64_t)marks->timestamp >> shift);
+    }
+    if (marks->coordinate_count) {
+        size_t size = 0;
+        for (unsigned i = 0; i < marks->coordinate_count; i++)
+            size += varint_size(marks->coordinates[i]);
+        at = put_pair(at, PROPERTY_COORDINATES, size);
+        for (unsigned i = 0; i < marks->coordinate_count; i++)
+            at = varint_put(at, marks->coordinates[i]);
+    }
+    return extra->reliability ? put_pair(at, PROPERTY_RELIABILITY, extra->reliability) : at;
+}
+
 size_t put_properties(struct session *session, const struct outbound *outbound, uint8_t *at)
 {
     const struct outbound_more *more = outbound->more;
@@ -40,7 +59,7 @@ size_t put_properties(struct session *session, const struct outbound *outbound, 
     if (outbound->niceness != CLASS_NORMAL)
         at = put_pair(at, PROPERTY_NICENESS, outbound->niceness);
     if (more && more->lifetime) {
-        at = put_pair(at, PROPERTY_STAMP, (uint64_t)more->stamp);
+        at = put_pair(at, PROPERTY_STAMP, (uint64_t)wire_time(session, more->stamp));
         at = put_pair(at, PROPERTY_LIFETIME, (uint64_t)more->lifetime);
     }
     if (more && more->antecedent_count)
@@ -51,6 +70,8 @@ size_t put_properties(struct session *session, const struct outbound *outbound, 
         at = put_pair(at, PROPERTY_FLAGS, flags);
     if (more && more->reply_to)
         at = put_pair(at, PROPERTY_REPLY_TO, more->reply_to);
+    if (more && more->extra)
+        at = put_extra(at, more->extra);
     if (at == begin)
         return 0;
     *at++ = PROPERTY_END;
@@ -81,7 +102,7 @@ static bool property_number(uint64_t id, uint64_t value, struct inbound_properti
         return value < CLASSES;
     case PROPERTY_STAMP:
         properties->stamp = (int64_t)value;
-        return true;
+        return value <= CLOCK_MAX;
     case PROPERTY_LIFETIME:
         properties->lifetime = (int64_t)value;
         properties->has_lifetime = true;
@@ -92,6 +113,43 @@ static bool property_number(uint64_t id, uint64_t value, struct inbound_properti
     case PROPERTY_REPLY_TO:
         properties->reply_to = value;
         return true;
+    case PROPERTY_RELIABILITY:
+        properties->reliability = (uint8_t)value;
+        return value <= SESSION_PROBABILITY;
+    default:
+        return true;
+    }
+}
+
+static bool coordinates_read(const uint8_t *at, size_t size, struct session_marks *marks)
+{
+    const uint8_t *end = at + size;
+    while (at < end) {
+        uint64_t value;
+        at = varint_get(at, end, &value);
+        if (!at || value > UINT32_MAX || marks->coordinate_count == SESSION_COORDINATES_MAX)
+            return false;
+        marks->coordinates[marks->coordinate_count++] = (uint32_t)value;
+    }
+    return marks->coordinate_count > 0;
+}
+
+static bool property_bytes(uint64_t id, const uint8_t *value, size_t size, struct inbound_properties *properties)
+{
+    uint64_t number = 0;
+    switch (id) {
+    case PROPERTY_ANTECEDENTS:
+        properties->antecedents = value;
+        properties->antecedents_size = size;
+        return antecedents_valid(value, size, &properties->antecedent_count);
+    case PROPERTY_TIMESTAMP:
+        for (unsigned i = 0; i < 8 && size == 8; i++)
+            number = number << 8 | value[i];
+        properties->marks.timestamp = (int64_t)number;
+        properties->marks.has_timestamp = true;
+        return size == 8;
+    case PROPERTY_COORDINATES:
+        return coordinates_read(value, size, &properties->marks);
     default:
         return true;
     }
@@ -124,12 +182,8 @@ static int properties_read(const uint8_t **at, const uint8_t *end, struct inboun
                 return -1;
             if (value > (uint64_t)(end - next))
                 return 1;
-            if (id == PROPERTY_ANTECEDENTS) {
-                properties->antecedents = next;
-                properties->antecedents_size = (size_t)value;
-                if (!antecedents_valid(next, (size_t)value, &properties->antecedent_count))
-                    return -1;
-            }
+            if (!property_bytes(id, next, (size_t)value, properties))
+                return -1;
             next += value;
         }
         *at = next;

@@ -4,6 +4,7 @@
  * not paused. What became ready by the settling of others waits in a list, so that long chains do not nest.
  */
 #include "session/internal.h"
+#include "session/ring.h"
 
 static bool too_late(struct session *session, const struct inbound_properties *properties, int64_t *ret_age)
 {
@@ -20,6 +21,31 @@ static bool too_late(struct session *session, const struct inbound_properties *p
     return false;
 }
 
+bool deliver_too_late(struct session *session, const struct inbound_properties *properties)
+{
+    int64_t age;
+    return too_late(session, properties, &age);
+}
+
+const char *deliver_offer(struct session *session, uint64_t id, uint64_t size,
+                          const struct inbound_properties *properties)
+{
+    bool marked = properties->marks.has_timestamp || properties->marks.coordinate_count;
+    if (!marked || !session->handler->offered)
+        return NULL;
+    struct session_offered offered = {
+        .id = id,
+        .size = size,
+        .niceness = properties->niceness,
+        .reply_to = properties->reply_to,
+        .reliability = properties->reliability,
+        .marks = properties->marks,
+    };
+    outbound_tell(session); /* what came first is told first */
+    session->handler->offered(session->user, &offered);
+    return offered.refuse;
+}
+
 static void fill(struct session_message *message, uint64_t id, uint64_t size,
                  const struct inbound_properties *properties, int64_t age, bool early)
 {
@@ -29,6 +55,7 @@ static void fill(struct session_message *message, uint64_t id, uint64_t size,
         .niceness = properties->niceness,
         .age = age,
         .reply_to = properties->reply_to,
+        .marks = properties->marks,
         .ordered = properties->flags & MESSAGE_ORDERED,
         .antecedent_lost = properties->flags & MESSAGE_ANTECEDENT_LOST,
         .early = early,
@@ -57,6 +84,7 @@ int deliver_small(struct session *session, uint64_t id, const uint8_t *data, siz
     fill(&message, id, size, properties, age, early);
     message.data = data;
     message.cost = cost;
+    message.received_at = session->received_at;
     outbound_tell(session); /* what came first is told first */
     session->statistics.bytes_received += size;
     session->handler->message(session->user, &message);
@@ -72,6 +100,7 @@ static int deliver_assembled(struct session *session, struct inbound *inbound)
     struct session_message message;
     fill(&message, inbound->id, inbound->size, &inbound->properties, age, inbound->early);
     message.cost = inbound->cost;
+    message.received_at = inbound->received_at;
     message.reserved = inbound->reserved;
     if (inbound->take != SESSION_TAKE_SINK) {
         message.data = inbound->buffer;
@@ -111,6 +140,8 @@ int deliver_parts(struct session *session, struct inbound *inbound, const uint8_
     struct session_part part = {
         .id = id,
         .offset = inbound->consumed,
+        .received_at = inbound->received_at,
+        .marks = inbound->properties.marks,
         .data = data,
         .size = size,
         .total = inbound->size,
@@ -137,8 +168,7 @@ static int parts_from_ring(struct session *session, struct inbound *inbound)
     uint64_t id = inbound->id;
     while (inbound->consumed < inbound->got) {
         size_t place = (size_t)(inbound->consumed % inbound->capacity);
-        uint64_t left = inbound->got - inbound->consumed;
-        size_t here = inbound->capacity - place < left ? inbound->capacity - place : (size_t)left;
+        size_t here = ring_piece(inbound->capacity, inbound->consumed, inbound->got - inbound->consumed);
         int r = deliver_parts(session, inbound, inbound->buffer + place, here);
         if (r < 0)
             return r;
@@ -182,6 +212,8 @@ static int deliver_by_parts(struct session *session, struct inbound *inbound)
 
 static int deliver(struct session *session, struct inbound *inbound)
 {
+    if (inbound->gaps)
+        return gaps_deliver(session, inbound);
     if (inbound_by_parts(inbound))
         return deliver_by_parts(session, inbound);
     return deliver_assembled(session, inbound);

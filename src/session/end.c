@@ -81,14 +81,13 @@ static void tell_sents(struct session *session)
 {
     struct runs *sents = &session->sents;
     while (sents->count) {
-        struct outcome_run *run = &sents->items[sents->head];
-        uint64_t id = run->first++;
-        if (--run->count == 0) {
-            sents->head++;
-            if (--sents->count == 0)
-                sents->head = 0;
-        }
-        session->handler->sent(session->user, id);
+        struct outcome_run run = sents->items[sents->head++];
+        if (--sents->count == 0)
+            sents->head = 0;
+        if (run.kind == 0)
+            session->handler->sent(session->user, run.first, (int64_t)run.count);
+        else
+            session->handler->departed(session->user, run.first, (int64_t)run.count);
     }
 }
 
@@ -102,12 +101,16 @@ void session_leave(struct session *session)
 {
     if (session->depth == 1) {
         tell_sents(session);
+        if (session->useless_wanted)
+            units_tell_useless(session);
         if (!session->ended)
             deliver_drain(session);
         outbound_finish_ending(session);
         outbound_tell(session);
         if (!session->ended)
             stream_tell_news(session);
+        if (session->suspicion_news && !session->ended)
+            suspicion_tell(session);
         end_check(session);
         if (session->ended && !session->ended_told)
             tell_end(session);

@@ -19,7 +19,7 @@ static size_t hello_body(const struct session *session, uint8_t *body)
     uint64_t flow_credit = config->receive_memory / 16;
     uint8_t *at = varint_put(body, VERSION);
     memcpy(at, config->nonce, sizeof config->nonce);
-    at = varint_put(at + sizeof config->nonce, (uint64_t)session->now);
+    at = varint_put(at + sizeof config->nonce, (uint64_t)wire_time(session, session->now));
     at = put_parameter(at, PARAMETER_CREDIT, session->max_granted);
     at = put_parameter(at, PARAMETER_FLOW_CREDIT, flow_credit < BEFORE_FLOW_CREDIT ? BEFORE_FLOW_CREDIT : flow_credit);
     at = put_parameter(at, PARAMETER_OPEN_FLOWS, config->open_flows / 2);
@@ -119,6 +119,8 @@ int hello_read(struct session *session, const uint8_t *at, const uint8_t *end)
     at = varint_get(at + sizeof session->hello.nonce, end, &clock);
     if (!at)
         return violation(session, SESSION_CODE_PROTOCOL, "HELLO is cut short");
+    if (clock > CLOCK_MAX)
+        return violation(session, SESSION_CODE_PROTOCOL, "the clock in HELLO is out of range");
     if (session->hello_received) { /* sent again, because its strand died before it was acknowledged */
         if (memcmp(nonce, session->hello.nonce, sizeof session->hello.nonce) != 0)
             return violation(session, SESSION_CODE_PROTOCOL, "a second HELLO");

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "session/internal.h"
+#include "session/ring.h"
 
 static int inbound_compare(const struct inbound *a, const struct inbound *b)
 {
@@ -19,7 +20,8 @@ struct inbound *inbound_find(struct session *session, uint64_t id)
 
 bool inbound_by_parts(const struct inbound *inbound)
 {
-    return inbound->take == SESSION_TAKE_PARTS || inbound->take == SESSION_TAKE_SINK;
+    return inbound->take == SESSION_TAKE_PARTS || inbound->take == SESSION_TAKE_SINK ||
+           inbound->take == SESSION_TAKE_GAPS;
 }
 
 bool inbound_is_whole(const struct inbound *inbound)
@@ -61,7 +63,7 @@ uint8_t *inbound_room(const struct inbound *inbound, uint64_t offset, uint64_t *
     return inbound->buffer + offset;
 }
 
-static struct inbound *inbound_new(struct session *session, uint64_t id)
+struct inbound *inbound_new(struct session *session, uint64_t id)
 {
     struct inbound *inbound = memory_allocate_zero(session->memory, sizeof *inbound);
     if (!inbound)
@@ -81,22 +83,19 @@ static struct inbound *inbound_new(struct session *session, uint64_t id)
 
 void inbound_forget(struct session *session, struct inbound *inbound)
 {
-    for (struct list *link = session->strands.next; link != &session->strands; link = link->next) {
-        struct session_strand *strand = container_of(link, struct session_strand, link);
-        if (strand->into == inbound) {
-            strand->into = NULL;
-            strand->into_skip = true;
-        }
-    }
+    if (inbound->filling)
+        lanes_skip(session, inbound, NULL);
     if (inbound->incomplete)
         session->incomplete--;
     list_remove(&inbound->crediting);
     waiters_remove(session, inbound);
+    stall_ends(session, &inbound->stalled_at);
     list_remove(&inbound->reserving);
     list_remove(&inbound->ready);
     inbound->queued = false;
     session->gaps -= inbound->have.count;
     range_set_clear(&inbound->have);
+    gaps_free(session, inbound);
     if (inbound->take != SESSION_TAKE_INTO)
         memory_release(session->memory, inbound->buffer, inbound->capacity);
     RB_REMOVE(inbound_tree, &session->inbound, inbound);
@@ -143,6 +142,8 @@ static void announce(struct session *session, struct inbound *inbound, const cha
         .size = inbound->size,
         .niceness = inbound->properties.niceness,
         .reply_to = inbound->properties.reply_to,
+        .reliability = inbound->properties.reliability,
+        .marks = inbound->properties.marks,
         .take = SESSION_TAKE_WHOLE,
     };
     session->handler->arriving(session->user, &arriving);
@@ -153,6 +154,10 @@ static void announce(struct session *session, struct inbound *inbound, const cha
     inbound->announced = true;
     inbound->take = arriving.take;
     inbound->sink = arriving.sink;
+    if (arriving.take == SESSION_TAKE_GAPS && inbound->properties.reliability == SESSION_FULL)
+        inbound->take = SESSION_TAKE_PARTS;
+    if (inbound->take == SESSION_TAKE_GAPS)
+        gaps_begin(session, inbound);
     if (arriving.take == SESSION_TAKE_INTO) {
         inbound->buffer = arriving.buffer;
         inbound->capacity = (size_t)inbound->size;
@@ -193,12 +198,9 @@ static int announce_keeping(struct session *session, struct inbound *inbound, co
 }
 
 /* Where the bytes that are here end. */
-static uint64_t extent_of(const struct inbound *inbound)
+uint64_t inbound_extent(const struct inbound *inbound)
 {
-    uint64_t extent = inbound->got;
-    for (uint64_t first = 0, end; range_set_next(&inbound->have, first, &first, &end); first = end)
-        extent = end;
-    return extent;
+    return inbound->have.count ? range_set_end(&inbound->have) : inbound->got;
 }
 
 static uint64_t opened_cost(const struct data_frame *frame, uint64_t paid)
@@ -216,7 +218,7 @@ static int open_check(struct session *session, const struct inbound *inbound, co
         return violation(session, SESSION_CODE_LIMIT, "a message pays for more than the flow credit");
     uint64_t total = frame->flags & DATA_LAST ? size : frame->size;
     uint64_t most = frame->flags & DATA_LAST ? size : frame->paid; /* nothing beyond was allowed yet */
-    uint64_t extent = extent_of(inbound);
+    uint64_t extent = inbound_extent(inbound);
     bool differs = inbound->size != SESSION_SIZE_UNKNOWN && total != SESSION_SIZE_UNKNOWN && inbound->size != total;
     if (extent > most || extent > total || differs)
         return violation(session, SESSION_CODE_PROTOCOL, "a message is not as long as it said");
@@ -250,8 +252,11 @@ static int open_message(struct session *session, struct inbound *inbound, const 
         *ret_gone = true;
         return settle_inbound(session, id, OUTCOME_LARGE, NULL);
     }
-    const char *refused = NULL;
-    if (inbound->size > ARRIVING_ABOVE)
+    const char *refused = deliver_offer(session, id, inbound->size, &inbound->properties);
+    bool pieces = inbound->properties.reliability != SESSION_FULL && !last;
+    if (session->ended)
+        return -ESHUTDOWN;
+    if (!refused && (pieces || inbound->size > ARRIVING_ABOVE))
         r = announce_keeping(session, inbound, &refused);
     if (r < 0)
         return r;
@@ -276,7 +281,7 @@ static int extent_check(struct session *session, struct inbound *inbound, const 
     uint64_t end = frame->offset + size;
     /* An opening that is sent again may know more than the first one did. */
     if (frame->flags & DATA_FIRST && inbound->size == SESSION_SIZE_UNKNOWN && frame->size != SESSION_SIZE_UNKNOWN) {
-        if (extent_of(inbound) > frame->size)
+        if (inbound_extent(inbound) > frame->size)
             return violation(session, SESSION_CODE_PROTOCOL, "a message is longer than it said");
         inbound->size = frame->size;
         if (inbound->take == SESSION_TAKE_WHOLE && inbound->reserved && frame->size > inbound->allowed)
@@ -289,7 +294,7 @@ static int extent_check(struct session *session, struct inbound *inbound, const 
     if (!inbound->opened && end > session->config.receive_memory / 16 && end > BEFORE_FLOW_CREDIT)
         return violation(session, SESSION_CODE_LIMIT, "a message went beyond the flow credit");
     if (frame->flags & DATA_LAST) {
-        if ((inbound->size != SESSION_SIZE_UNKNOWN && inbound->size != end) || extent_of(inbound) > end)
+        if ((inbound->size != SESSION_SIZE_UNKNOWN && inbound->size != end) || inbound_extent(inbound) > end)
             return violation(session, SESSION_CODE_PROTOCOL, "a message ends elsewhere than it said");
         inbound->size = end;
     }
@@ -340,7 +345,7 @@ int gap_add(struct session *session, struct range_set *have, uint64_t offset, ui
 }
 
 /* Notes that [offset, end) is here. */
-static int note_bytes(struct session *session, struct inbound *inbound, uint64_t offset, uint64_t end)
+int inbound_note(struct session *session, struct inbound *inbound, uint64_t offset, uint64_t end)
 {
     if (end <= inbound->got)
         return 0;
@@ -359,8 +364,8 @@ static int note_bytes(struct session *session, struct inbound *inbound, uint64_t
 }
 
 /* Parts that cannot be handed over yet wait in a ring as large as the window. */
-static int ring_store(struct session *session, struct inbound *inbound, uint64_t offset, const uint8_t *data,
-                      size_t size)
+int inbound_ring_store(struct session *session, struct inbound *inbound, uint64_t offset, const uint8_t *data,
+                       size_t size)
 {
     size_t window = (size_t)(inbound->paid + inbound->reserved);
     if (!inbound->buffer) {
@@ -372,18 +377,12 @@ static int ring_store(struct session *session, struct inbound *inbound, uint64_t
         uint8_t *grown = memory_allocate(session->memory, window);
         if (!grown)
             return violation(session, SESSION_CODE_MEMORY, "out of memory");
-        for (uint64_t at = inbound->consumed; at < inbound->consumed + inbound->capacity; at++)
-            grown[at % window] = inbound->buffer[at % inbound->capacity];
+        ring_move(grown, window, inbound->buffer, inbound->capacity, inbound->consumed);
         memory_release(session->memory, inbound->buffer, inbound->capacity);
         inbound->buffer = grown;
         inbound->capacity = window;
     }
-    for (size_t done = 0; done < size;) {
-        size_t place = (size_t)((offset + done) % inbound->capacity);
-        size_t here = inbound->capacity - place < size - done ? inbound->capacity - place : size - done;
-        memcpy(inbound->buffer + place, data + done, here);
-        done += here;
-    }
+    ring_put(inbound->buffer, inbound->capacity, offset, data, size);
     session->statistics.copied_bytes += size;
     return 0;
 }
@@ -399,20 +398,23 @@ int inbound_place(struct session *session, struct inbound *inbound, uint64_t off
     uint64_t end = offset + size;
     if (size == 0 || end <= inbound->got)
         return 0;
+    inbound->received_at = session->received_at;
     if (in_place)
-        return note_bytes(session, inbound, offset, end);
+        return inbound_note(session, inbound, offset, end);
     if (offset < inbound->got) {
         data += inbound->got - offset;
         offset = inbound->got;
         size = (size_t)(end - offset);
     }
+    if (inbound->gaps)
+        return gaps_place(session, inbound, offset, data, size);
     if (inbound_by_parts(inbound)) {
         if (offset == inbound->consumed && inbound->got == offset && !parts_held_back(session, inbound)) {
-            int r = note_bytes(session, inbound, offset, end);
+            int r = inbound_note(session, inbound, offset, end);
             return r < 0 ? r : deliver_parts(session, inbound, data, size);
         }
-        int r = ring_store(session, inbound, offset, data, size);
-        return r < 0 ? r : note_bytes(session, inbound, offset, end);
+        int r = inbound_ring_store(session, inbound, offset, data, size);
+        return r < 0 ? r : inbound_note(session, inbound, offset, end);
     }
     if (end > inbound->capacity) {
         size_t capacity = inbound->capacity * 2 > end ? inbound->capacity * 2 : (size_t)end;
@@ -421,13 +423,14 @@ int inbound_place(struct session *session, struct inbound *inbound, uint64_t off
     }
     memcpy(inbound->buffer + offset, data, size);
     session->statistics.copied_bytes += size;
-    return note_bytes(session, inbound, offset, end);
+    return inbound_note(session, inbound, offset, end);
 }
 
 int inbound_advance(struct session *session, struct inbound *inbound)
 {
     if (session->ended)
         return -ESHUTDOWN;
+    stall_inbound(session, inbound);
     if (inbound_is_whole(inbound)) {
         if (inbound->incomplete) {
             inbound->incomplete = false;
@@ -465,11 +468,20 @@ int inbound_whole(struct session_strand *strand, const struct data_frame *frame,
         return r;
     if (frame->id > session->highest)
         session->highest = frame->id;
+    const char *refused = deliver_offer(session, frame->id, size, &frame->properties);
+    if (session->ended)
+        return -ESHUTDOWN;
+    if (refused) {
+        credit_return(session, cost);
+        return settle_inbound(session, frame->id, OUTCOME_REFUSED, refused);
+    }
     return deliver_small(session, frame->id, frame->payload, size, cost, &frame->properties, early);
 slow:
     r = inbound_begin(strand, frame, size, early, &inbound);
     if (r < 0 || !inbound)
         return r;
     r = inbound_place(session, inbound, 0, frame->payload, size, false);
-    return r < 0 ? r : inbound_advance(session, inbound);
+    if (r < 0 || inbound_find(session, frame->id) != inbound) /* a handler may have given it up */
+        return r;
+    return inbound_advance(session, inbound);
 }

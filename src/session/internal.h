@@ -18,6 +18,7 @@
 #include "session/wire.h"
 
 #define NEVER INT64_MAX
+#define SMALL_FRAME 48 /* room for any frame of a few integers */
 #define CLASSES 256
 #define CLASS_NORMAL 100 /* of niceness 0 */
 #define RECORDS 32       /* messages a chunk */
@@ -50,6 +51,7 @@
 enum outbound_state {
     OUTBOUND_FREE,
     OUTBOUND_PARKED,  /* an antecedent has not been sent in full */
+    OUTBOUND_TIMED,   /* its time to be sent has not come */
     OUTBOUND_QUEUED,  /* in a list or the heap of its class */
     OUTBOUND_BLOCKED, /* opened, and waits for flow credit, a part or its source */
     OUTBOUND_SENT,    /* every byte was pulled; the outcome is awaited */
@@ -75,12 +77,42 @@ struct pieces {
     uint64_t released; /* bytes below are freed */
 };
 
+/* The messages of one probability (S1.23): how many of those that ended were delivered, and how many were not. */
+struct chance {
+    struct list link; /* session.chances */
+    uint32_t probability;
+    uint64_t delivered, missed; /* missed: given up, also where the peer has not said so yet */
+};
+
+/* What only messages with marks, a reliability, a send time or a pace need. */
+struct outbound_extra {
+    struct outbound *owner;
+    struct session_marks marks;
+    int64_t send_time;
+    struct heap_node sending;  /* in session.send_times */
+    uint64_t pace;             /* bytes per second */
+    int64_t tokens, tokens_at; /* bytes times a million, and when they were counted */
+    /* lossy.c */
+    enum session_reliability reliability;
+    unsigned resends, whole_tries;
+    uint8_t *tries; /* how often each part of part_size was sent again */
+    size_t tries_count;
+    uint64_t part_size;
+    struct chance *chance;
+    uint64_t strand;    /* its number, where the message is bound to one */
+    uint64_t skipped;   /* the peer was told that what is missing below will not come */
+    uint32_t in_flight; /* frames of it whose fate is not known */
+    bool given_up;      /* some of it will not be sent again */
+    bool open_again;    /* its opening was lost, whose payload is given up */
+};
+
 /* What only some messages need. */
 struct outbound_more {
     struct outbound *owner;
     void *cookie;
     void *block; /* a large copy */
     int64_t stamp, lifetime;
+    struct outbound_extra *extra;
     struct heap_node expiry;   /* in session.expiries */
     struct heap_node deadline; /* in its class */
     uint64_t reply_to;
@@ -89,6 +121,7 @@ struct outbound_more {
     uint32_t waiting_for;   /* antecedents that are not yet sent in full */
     struct list waiters;    /* edges of messages parked for this one */
     struct edge *edges;     /* antecedent_count of them, while parked */
+    uint64_t missing;       /* lossy: bytes that the peer's program did not get */
     uint64_t paid;          /* bytes paid for at opening */
     uint64_t credit;        /* offset up to which bytes are allowed: paid, then FLOW_CREDIT */
     struct range_set again; /* bytes to send again */
@@ -128,10 +161,12 @@ struct outbound {
     bool ordered : 1;
     bool replayable : 1;
     bool want_sent : 1;
-    bool pinned : 1;    /* a strand is sending from its memory */
+    unsigned pins : 4;  /* strands that are sending from its memory */
     bool through : 1;   /* every byte was pulled once: the receiver may have it whole */
     bool copied : 1;    /* its bytes count in queued_bytes */
     bool counted : 1;   /* in flows_open */
+    bool lossy : 1;     /* not SESSION_FULL */
+    bool bound : 1;     /* to a strand: outbound_extra.strand */
     bool want_room : 1; /* a part was refused because too much of it waits */
 };
 
@@ -156,62 +191,7 @@ struct class
     uint8_t turn;
 };
 
-/* ---- what a strand carried: ledger.c */
-
-enum ledger_kind {
-    LEDGER_RUN,  /* messages id .. id + count - 1, each whole in one frame */
-    LEDGER_PART, /* bytes of message id */
-    LEDGER_STREAM,
-    LEDGER_OUTCOME,
-    LEDGER_EXPIRE,
-    LEDGER_CREDIT,
-    LEDGER_FLOW_CREDIT,
-    LEDGER_STREAM_CREDIT,
-    LEDGER_STREAM_RESET,
-    LEDGER_HELLO,
-    LEDGER_CLOSE,
-};
-
-struct ledger_entry {
-    uint64_t end; /* the strand's offset after it */
-    uint64_t id;
-    uint64_t offset; /* OUTCOME, EXPIRE: count of ids */
-    uint32_t size;   /* RUN: count of messages */
-    uint8_t kind;
-    uint8_t flags; /* DATA_LAST, STREAM_FIRST...; OUTCOME and EXPIRE: the wire's kind */
-};
-
-struct ledger {
-    struct ledger_entry *entries; /* a ring */
-    uint32_t head, count, capacity;
-};
-
-struct session_strand {
-    struct list link; /* session.strands */
-    struct session *session;
-    void *user;
-    uint64_t number;
-    bool early, suspected, silent_told;
-    bool ack_wanted; /* tell at the next occasion */
-    bool ping_wanted, pong_wanted, pinged, abort_sent;
-    /* sending */
-    struct ledger ledger;
-    uint64_t sent, acked;
-    uint64_t bulk_bytes; /* size of a bulk frame */
-    struct outbound *pinned;
-    struct session_stream *pinned_stream;
-    /* receiving */
-    uint64_t received, ack_told;
-    int64_t ack_due, last_received, pinged_at;
-    uint64_t pong_stamp;
-    int64_t pong_received, pong_due;
-    uint8_t *partial; /* a frame that is not all there */
-    size_t partial_size, partial_capacity;
-    struct inbound *into; /* payload of a long DATA or STREAM frame goes here */
-    struct session_stream *into_stream;
-    uint64_t into_offset, into_left;
-    bool into_last, into_skip, into_direct, elicited;
-};
+#include "session/strand.h" /* what a strand carried, and how it is */
 
 /* ---- messages of the peer: inbound.c */
 
@@ -220,9 +200,19 @@ struct inbound_properties {
     bool has_lifetime;
     int64_t stamp, lifetime;
     uint64_t flags, reply_to;
+    struct session_marks marks;
+    uint8_t reliability; /* enum session_reliability */
     uint32_t antecedent_count;
     const uint8_t *antecedents; /* varints, in the frame */
     size_t antecedents_size;
+};
+
+struct inbound_gaps {         /* gaps.c */
+    struct range_set held;    /* bytes in the ring that cannot be handed over yet */
+    struct list stored;       /* parts that fill gaps behind it, and cannot either */
+    uint64_t stored_cost;     /* what they take */
+    uint64_t skipped;         /* what is missing below will not come */
+    struct range_set dropped; /* bytes that came and were not kept, or came too late */
 };
 
 struct inbound {
@@ -233,19 +223,24 @@ struct inbound {
     struct range_set have;                   /* bytes beyond got */
     uint8_t *buffer;                         /* ours unless INTO */
     size_t capacity;
-    uint64_t paid;     /* bytes of it that association credit covers */
-    uint64_t cost;     /* association credit it took */
-    uint64_t reserved; /* of session.reserve_pool */
-    uint64_t allowed;  /* flow credit to be told */
-    uint64_t told;     /* flow credit that was pulled */
-    uint64_t consumed; /* parts: handed over */
+    uint64_t paid;             /* bytes of it that association credit covers */
+    uint64_t cost;             /* association credit it took */
+    uint64_t reserved;         /* of session.reserve_pool */
+    uint64_t allowed;          /* flow credit to be told */
+    uint64_t told;             /* flow credit that was pulled */
+    uint64_t consumed;         /* parts: handed over; with gaps: where the furthest part handed over ends */
+    struct inbound_gaps *gaps; /* taken with gaps */
+    int64_t received_at;       /* the stamp of the last bytes that came */
+    int64_t stalled_at;        /* since when it waits for what is before it; 0: it does not */
     struct inbound_properties properties;
     uint32_t waiting_for;
+    uint32_t filling;       /* lanes whose next bytes are its */
     struct waiter *waiters; /* waiter_count of them, those that wait are in the session's tree */
     uint32_t waiter_count;
     enum session_take take;
     void *sink;
     bool opened, early, queued, announced, is_ready, incomplete, last_told;
+    bool given_up; /* the sender sends no more of it: what is there is all */
 };
 RB_HEAD(inbound_tree, inbound);
 
@@ -288,9 +283,10 @@ struct session_stream {
     bool local; /* opened by us */
     bool paid;
     bool opened; /* FIRST was sent, or came */
-    bool shut, fin_sent, fin_acked, fin_again;
+    bool shut, fin_sent, first_acked, fin_acked, fin_again;
     bool reset, reset_sent, reset_received, reset_wanted;
-    bool pinned, closed_told, dead;
+    bool closed_told, dead;
+    uint8_t pins; /* strands that are sending from its memory */
     bool want_write, news_readable, news_writable, news_closed;
     bool credit_wanted;
     uint64_t reset_code;
@@ -306,9 +302,51 @@ struct session_stream {
     size_t ring_capacity;
     uint64_t consumed, got, end; /* end: UINT64_MAX until LAST came */
     struct range_set have;
+    int64_t stalled_at; /* since when bytes wait for earlier ones; 0: none do */
     uint64_t window, allowed, told, reserved_window;
+    uint32_t filling; /* lanes whose next bytes are its */
 };
 RB_HEAD(stream_tree, session_stream);
+
+/* ---- states that are told: tell.c */
+
+struct tell {
+    uint8_t *body;
+    size_t size;
+    uint64_t serial; /* 0: never told */
+    uint8_t wanted;  /* its parts that are to be told */
+};
+
+struct heard_tell {
+    uint8_t *body;   /* SESSION_TELL_MAX while parts of it are missing */
+    size_t size;     /* of what is in body, as its parts say */
+    uint64_t serial; /* of what is in body */
+    uint64_t told;   /* of what the program has */
+    uint8_t have;
+};
+
+struct tells {
+    struct tell ours[SESSION_TELL_KINDS];
+    struct heard_tell heard[SESSION_TELL_KINDS];
+};
+
+/* ---- what goes on two strands: copies.c */
+
+struct copy {
+    uint64_t id, strand; /* the message, and who carries it */
+    int64_t at;
+};
+
+#define COPIES_MAX 64
+struct copies { /* small messages that a second strand shall carry too; a ring */
+    struct copy items[COPIES_MAX];
+    unsigned head, count;
+};
+
+struct tail { /* how far the copy of one ledger entry has come */
+    uint64_t strand, unit, end, done;
+    uint64_t bytes; /* of all tails that were copied */
+};
 
 /* ---- the session */
 
@@ -332,8 +370,34 @@ struct session {
     int64_t now;
     bool opener;
 
+    /* strands.c */
     struct list strands;
+    unsigned strand_count;
     uint64_t next_strand;
+    struct range_set strand_numbers; /* that were used */
+    uint64_t state_serial;
+    unsigned states_due; /* strands whose state is to be told */
+    bool stranded_told, suspicion_news;
+    int64_t behind; /* as session_behind() said; 0 again once a strand proves itself */
+    const struct scheduler *scheduler;
+    struct session_strand *choice; /* handover: the one that carries */
+    int64_t ask_again;             /* when strands are asked again that left something to others; NEVER: nothing was */
+
+    /* copies.c */
+    struct copies *copies; /* NULL until there is one */
+    struct tail tail;
+
+    /* tell.c */
+    struct tells *tells; /* NULL until one is told or heard: most lines never tell anything */
+    bool tells_wanted;
+
+    struct list unit_lanes; /* of all strands of units */
+    struct list held_units; /* came before HELLO */
+    uint64_t lane_bytes;    /* that units under way and held ones take */
+    uint64_t held_bytes;    /* payload of the held ones */
+    int64_t received_at;    /* of what is being read; 0: no stamp */
+    uint32_t unit_strands;
+    bool useless_wanted; /* units under way are to be looked at, whether they still matter */
 
     /* outbound.c */
     struct outbound_tree chunks;
@@ -346,8 +410,10 @@ struct session {
     struct list ending;
     struct list raising; /* antecedent.c: work in progress */
     struct heap expiries;
+    struct heap send_times;
+    struct list chances;
     struct runs expires; /* EXPIRE to be told; kind as on the wire */
-    struct runs sents;   /* HAWSER_SENT to be told to the program */
+    struct runs sents;   /* to be told to the program: each alone, count is when it was pulled (0), left (1) */
     struct told told;
     struct range_set failed; /* ids that ended undelivered, as far back as LOST_RANGES_MAX ranges */
     bool want_write, room_made, trim_armed;
@@ -398,11 +464,13 @@ struct session {
     struct clock_sample samples[CLOCK_SAMPLES];
     uint8_t sample_count, sample_next;
     int64_t offset, rtt;
+    int64_t clock_shift; /* the wire's clock is ours and this much: export.c */
     int64_t last_ping;
     bool lifetimes_seen;
+    bool clock_moved; /* an end was: what is known of the peer's clock may be a little wrong */
 
     /* hello.c, end.c */
-    bool hello_sent, hello_received;
+    bool hello_sent, hello_acked, hello_received;
     struct session_hello hello;
     bool closing, closing_first, peer_closed, close_sent, /* and it need not be sent again */
         close_said,                                       /* at least once */

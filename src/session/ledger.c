@@ -38,10 +38,11 @@ void ledger_add(struct session_strand *strand, enum ledger_kind kind, uint8_t fl
                 uint64_t size)
 {
     struct ledger *ledger = &strand->ledger;
-    if (kind == LEDGER_RUN && ledger->count) {
+    if (kind == LEDGER_RUN && ledger->count && !flags) {
         struct ledger_entry *last = entry_at(ledger, ledger->count - 1);
         /* A run ends with the pull buffer, so that an acknowledgement frees it soon. */
-        if (last->kind == LEDGER_RUN && last->id + last->size == id && strand->sent - last->offset < 16384) {
+        if (last->kind == LEDGER_RUN && !last->flags && last->id + last->size == id &&
+            strand->sent - last->offset < 16384) {
             last->size += (uint32_t)size;
             last->end = strand->sent;
             return;
@@ -59,18 +60,59 @@ void ledger_add(struct session_strand *strand, enum ledger_kind kind, uint8_t fl
     };
 }
 
+int ledger_note(struct session_strand *strand, enum ledger_kind kind, uint64_t id)
+{
+    if (!strand->units)
+        return 0;
+    int r = ledger_make_room(strand->session, &strand->ledger, 1);
+    if (r == 0)
+        ledger_add(strand, kind, 0, id, 0, 0);
+    return r;
+}
+
 static void stream_acked(struct session *session, const struct ledger_entry *entry)
 {
     struct session_stream *stream = stream_find(session, entry->id);
     if (!stream)
         return;
     if (entry->size && pieces_acked(session->memory, &stream->pieces, &stream->acked, entry->offset,
-                                    entry->offset + entry->size, stream->pinned) < 0)
+                                    entry->offset + entry->size, stream->pins) < 0)
         return end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
+    if (entry->flags & STREAM_FIRST)
+        stream->first_acked = true;
     if (entry->flags & STREAM_LAST)
         stream->fin_acked = true;
+    if (stream->again.count) /* came twice; cannot fail: it cuts off the beginning */
+        range_set_remove(&stream->again, 0, stream->pieces.released);
     stream_room_check(stream);
     stream_ended_check(stream);
+}
+
+static void lossy_came(struct session *session, const struct ledger_entry *entry)
+{
+    struct outbound *outbound = outbound_find(session, entry->id);
+    if (outbound && outbound->lossy)
+        lossy_acked(session, outbound);
+}
+
+static bool entry_is_copy(const struct ledger_entry *entry)
+{
+    return (entry->kind == LEDGER_RUN || entry->kind == LEDGER_PART || entry->kind == LEDGER_STREAM) &&
+           entry->flags & LEDGER_COPY;
+}
+
+void entry_acked(struct session *session, const struct ledger_entry *entry)
+{
+    if (entry->kind == LEDGER_LOSSY)
+        lossy_came(session, entry);
+    if (entry->kind == LEDGER_STREAM)
+        stream_acked(session, entry);
+    else if (entry->kind == LEDGER_HELLO)
+        session->hello_acked = true;
+    else if (entry->kind == LEDGER_PART) {
+        outbound_acked(session, entry->id, entry->offset, entry->size);
+        lossy_came(session, entry);
+    }
 }
 
 void ledger_acked(struct session_strand *strand, uint64_t offset)
@@ -84,28 +126,36 @@ void ledger_acked(struct session_strand *strand, uint64_t offset)
             break;
         ledger->head = (ledger->head + 1) & (ledger->capacity - 1);
         ledger->count--;
-        if (entry.kind == LEDGER_STREAM)
-            stream_acked(session, &entry);
-        else if (entry.kind == LEDGER_PART)
-            outbound_acked(session, entry.id, entry.offset, entry.size);
+        entry_acked(session, &entry);
     }
 }
 
 static int message_again(struct session *session, uint64_t id, const struct ledger_entry *part)
 {
     struct outbound *outbound = outbound_find(session, id);
+    if (outbound && outbound->lossy) {
+        int again = lossy_lost(session, outbound, part);
+        if (again <= 0)
+            return again;
+        if (part->kind == LEDGER_LOSSY)
+            part = NULL;
+    }
     if (!outbound || outbound->state == OUTBOUND_ASKED || outbound->state == OUTBOUND_ENDED)
         return 0;
     struct outbound_more *more = outbound->more;
     if (more && more->lifetime && outbound->through) {
         int64_t due = more->stamp + more->lifetime;
+        int r = 0;
+        if (due <= session->now && lossy_cut(session, outbound, &r))
+            return r;
         if (due <= session->now)
-            return outbound_ask(session, outbound, EXPIRE_EXPIRED);
-        int r = heap_set(&session->expiries, &more->expiry, due);
+            return outbound_ask(session, outbound, EXPIRE_EXPIRED, 1);
+        r = heap_set(&session->expiries, &more->expiry, due);
         if (r < 0)
             return r;
     }
     if (!part) { /* whole in one frame: as if it had never been sent, but paid */
+        session->statistics.resent_bytes += outbound->size;
         outbound->sent = 0;
         outbound->fin_sent = false;
     } else {
@@ -133,23 +183,48 @@ static int stream_again(struct session *session, const struct ledger_entry *entr
         if (r < 0)
             return r;
     }
-    if (entry->flags & STREAM_LAST)
+    if (entry->flags & STREAM_LAST && !stream->fin_acked)
         stream->fin_again = true;
-    if (entry->flags & STREAM_FIRST)
+    if (entry->flags & STREAM_FIRST && !stream->first_acked)
         stream->opened = false;
     session->statistics.resent_bytes += entry->size;
     stream_wake(stream);
     return 0;
 }
 
-static int entry_again(struct session *session, const struct ledger_entry *entry)
+/* What strands of units tell beside: the strands concerned are looked for, since any may have carried it. */
+static void told_again(struct session *session, const struct ledger_entry *entry)
+{
+    for (struct list *link = session->strands.next; link != &session->strands; link = link->next) {
+        struct session_strand *strand = container_of(link, struct session_strand, link);
+        if (strand->number != entry->id)
+            continue;
+        if (entry->kind == LEDGER_ACK) {
+            strand->ack_told = 0;
+            strand->ack_wanted = strand->received > 0;
+        } else if (entry->kind == LEDGER_PING) {
+            strand->ping_wanted =
+                strand->ping_wanted || strand->pinged || strand->vital.suspected || strand->estimate.srtt == 0;
+        } else if (entry->kind == LEDGER_PONG) {
+            strand->pong_wanted = true;
+            strand->pong_due = 0;
+        } else {
+            strand->abort_sent = false;
+        }
+    }
+}
+
+int entry_again(struct session *session, const struct ledger_entry *entry)
 {
     int r = 0;
+    if (entry_is_copy(entry)) /* another strand answers for it */
+        return 0;
     switch ((enum ledger_kind)entry->kind) {
     case LEDGER_RUN:
         for (uint64_t i = 0; i < entry->size && r == 0; i++)
             r = message_again(session, entry->id + i, NULL);
         return r;
+    case LEDGER_LOSSY:
     case LEDGER_PART:
         return message_again(session, entry->id, entry);
     case LEDGER_STREAM:
@@ -157,7 +232,8 @@ static int entry_again(struct session *session, const struct ledger_entry *entry
     case LEDGER_OUTCOME:
         if (entry->flags == OUTCOME_REFUSED) /* without its reason, which was not kept */
             return refusal_add(session, entry->id, "");
-        return runs_add(session->memory, &session->outcomes, entry->flags, entry->id, entry->offset, 0);
+        return runs_add(session->memory, &session->outcomes, entry->flags, entry->id, entry->offset,
+                        entry->flags == OUTCOME_PARTIAL);
     case LEDGER_EXPIRE:
         return runs_add(session->memory, &session->expires, entry->flags, entry->id, entry->offset, entry->size);
     case LEDGER_CREDIT:
@@ -188,6 +264,18 @@ static int entry_again(struct session *session, const struct ledger_entry *entry
     case LEDGER_CLOSE:
         session->close_sent = false;
         return 0;
+    case LEDGER_TELL:
+        tell_again(session, entry->id, entry->offset, entry->size);
+        return 0;
+    case LEDGER_STRAND:
+        strand_state_again(session, entry->id);
+        return 0;
+    case LEDGER_ACK:
+    case LEDGER_PING:
+    case LEDGER_PONG:
+    case LEDGER_ABORT:
+        told_again(session, entry);
+        return 0;
     }
     return 0;
 }
@@ -196,6 +284,8 @@ int ledger_lost(struct session_strand *strand)
 {
     struct ledger *ledger = &strand->ledger;
     int r = 0;
+    if (strand->units)
+        return units_lost(strand);
     for (uint32_t i = 0; i < ledger->count && r == 0; i++)
         r = entry_again(strand->session, entry_at(ledger, i));
     ledger->count = ledger->head = 0;

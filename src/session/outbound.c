@@ -4,6 +4,8 @@
 
 #include "session/internal.h"
 
+#define SCALE INT64_C(1000000)
+
 static int copy_data(struct session *session, struct outbound *outbound, const void *data, size_t size)
 {
     outbound->copied = true;
@@ -33,6 +35,15 @@ static int send_check(const struct session *session, const struct session_send *
         return -EINVAL;
     if (send->final)
         return -EOPNOTSUPP;
+    if (send->send_time < 0 || send->pace / 8 > INT64_MAX / (SCALE * INT64_C(20000)))
+        return -EINVAL;
+    if (send->marks.coordinate_count > SESSION_COORDINATES_MAX)
+        return -E2BIG;
+    int r = lossy_check(send);
+    if (r < 0)
+        return r;
+    if (send->strand && !strand_find(session, send->strand - 1))
+        return -ENOENT;
     if (send->antecedent_count > SESSION_ANTECEDENTS_MAX)
         return -E2BIG;
     for (size_t i = 0; i < send->antecedent_count; i++)
@@ -55,10 +66,32 @@ static int queue_check(struct session *session)
     return full ? -EAGAIN : 0;
 }
 
+static bool needs_extra(const struct session_send *send)
+{
+    return send->reliability != SESSION_FULL || send->marks.has_timestamp || send->marks.coordinate_count ||
+           send->send_time || send->pace || send->strand;
+}
+
 static bool needs_more(const struct session_send *send)
 {
     return send->size > COPY_MAX || send->parts || send->source || send->cookie || send->lifetime || send->reply_to ||
-           send->antecedent_count || send->ordered;
+           send->antecedent_count || send->ordered || needs_extra(send);
+}
+
+static int fill_extra(struct session *session, struct outbound *outbound, const struct session_send *send)
+{
+    struct outbound_extra *extra = memory_allocate_zero(session->memory, sizeof *extra);
+    if (!extra)
+        return -ENOMEM;
+    heap_node_init(&extra->sending);
+    extra->owner = outbound;
+    extra->marks = send->marks;
+    extra->send_time = send->send_time;
+    outbound->bound = send->strand;
+    extra->strand = send->strand ? send->strand - 1 : 0;
+    outbound->more->extra = extra;
+    pace_init(outbound, send->pace, session->now > send->send_time ? session->now : send->send_time);
+    return lossy_init(session, outbound, send);
 }
 
 static int keep_antecedents(struct session *session, struct outbound_more *more, const struct session_send *send)
@@ -88,18 +121,19 @@ static int fill_more(struct session *session, struct outbound *outbound, const s
         return -ENOMEM;
     more->reply_to = send->reply_to;
     more->stamp = session->now;
-    more->lifetime = send->lifetime;
+    more->lifetime = send->lifetime < (int64_t)CLOCK_MAX ? send->lifetime : (int64_t)CLOCK_MAX; /* it is for ever */
     int r = keep_antecedents(session, more, send);
     if (r < 0)
         return r;
     if (send->lifetime) {
-        int64_t due = send->lifetime > NEVER - session->now ? NEVER : session->now + send->lifetime;
-        r = heap_set(&session->expiries, &more->expiry, due);
+        r = heap_set(&session->expiries, &more->expiry, more->stamp + more->lifetime);
         if (r < 0)
             return r;
     }
-    more->cookie = send->cookie;
-    return 0;
+    r = needs_extra(send) ? fill_extra(session, outbound, send) : 0;
+    if (r == 0) /* on failure nobody is told */
+        more->cookie = send->cookie;
+    return r;
 }
 
 static int fill(struct session *session, struct outbound *outbound, const struct session_send *send)
@@ -134,6 +168,8 @@ static void undo(struct session *session, struct outbound *outbound)
 {
     if (outbound->more) {
         heap_remove(&session->expiries, &outbound->more->expiry);
+        if (outbound->more->extra)
+            heap_remove(&session->send_times, &outbound->more->extra->sending);
         antecedent_drop_edges(session, outbound);
     }
     outbound_release(session, outbound);
@@ -162,8 +198,7 @@ int session_send(struct session *session, const struct session_send *send, int64
         outbound->state = OUTBOUND_PARKED;
         r = 0;
     } else if (r == 0) {
-        outbound->state = OUTBOUND_QUEUED;
-        r = schedule_message(session, outbound);
+        r = message_ready(session, outbound);
     }
     if (r < 0) {
         undo(session, outbound);
@@ -320,11 +355,12 @@ void outbound_passed(struct session *session, struct outbound *outbound)
         return;
     outbound->through = true;
     if (outbound->more) {
-        heap_remove(&session->expiries, &outbound->more->expiry);
+        if (!session->unit_strands) /* their layers may still be trying, and can be told to stop */
+            heap_remove(&session->expiries, &outbound->more->expiry);
         antecedent_passed(session, outbound);
     }
     if (outbound->want_sent) /* without memory the event is lost, the message is not */
-        runs_add(session->memory, &session->sents, 0, outbound->id, 1, 0);
+        runs_add(session->memory, &session->sents, 0, outbound->id, (uint64_t)session->now, 1);
 }
 
 void outbound_acked(struct session *session, uint64_t id, uint64_t offset, uint64_t size)
@@ -334,7 +370,7 @@ void outbound_acked(struct session *session, uint64_t id, uint64_t offset, uint6
         return;
     struct pieces *pieces = &outbound->more->pieces;
     uint64_t before = pieces->released;
-    if (pieces_acked(session->memory, pieces, &outbound->more->acked, offset, offset + size, outbound->pinned) < 0)
+    if (pieces_acked(session->memory, pieces, &outbound->more->acked, offset, offset + size, outbound->pins) < 0)
         return end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
     session->queued_bytes -= pieces->released - before;
     outbound_room_check(session, outbound);

@@ -56,6 +56,8 @@ void outbound_stop(struct session *session, struct outbound *outbound)
         unschedule_message(session, outbound);
     if (outbound->more) {
         heap_remove(&session->expiries, &outbound->more->expiry);
+        if (outbound->more->extra)
+            heap_remove(&session->send_times, &outbound->more->extra->sending);
         antecedent_drop_edges(session, outbound);
     }
 }
@@ -68,10 +70,18 @@ static void finish(struct session *session, struct outbound *outbound, enum sess
     void *cookie = outbound->more ? outbound->more->cookie : NULL;
 
     outbound_stop(session, outbound);
-    if (kind == SESSION_ACKED) {
+    bool partial = outbound->lossy && outbound->more->missing;
+    uint64_t missing = partial ? outbound->more->missing : 0;
+    if (outbound->lossy)
+        lossy_ended(outbound, kind, partial);
+    if (partial) {
+        remember_failed(session, id); /* not whole, to who comes after it */
+        session->statistics.partial++;
+    } else if (kind == SESSION_ACKED) {
         session->statistics.acked++;
     } else {
         remember_failed(session, id);
+        units_useless_check(session);
         if (kind == SESSION_EXPIRED)
             session->statistics.expired++;
         else
@@ -95,6 +105,11 @@ static void finish(struct session *session, struct outbound *outbound, enum sess
     outbound_trim(session);
     if (cookie)
         session->handler->settled(session->user, id, cookie);
+    if (partial && session->handler->partial) {
+        outbound_tell(session);
+        session->handler->partial(session->user, id, missing);
+        return;
+    }
     collect(session, id, 1, kind, code, reason, maybe_delivered);
 }
 
@@ -112,10 +127,10 @@ static void end_later(struct session *session, struct outbound *outbound, enum s
         list_append(&session->ending, &outbound->link);
 }
 
-void outbound_settle(struct session *session, struct outbound *outbound, enum session_outcome kind, int code,
-                     const char *reason, bool maybe_delivered)
+static void settle(struct session *session, struct outbound *outbound, enum session_outcome kind, int code,
+                   const char *reason, bool maybe_delivered)
 {
-    if (outbound->pinned) /* has more: only such messages are sent from their own place */
+    if (outbound->pins) /* has more: only such messages are sent from their own place */
         end_later(session, outbound, kind, code, reason, maybe_delivered);
     else
         finish(session, outbound, kind, code, reason, maybe_delivered);
@@ -127,7 +142,7 @@ void outbound_finish_ending(struct session *session)
     while (link != &session->ending) {
         struct outbound *outbound = container_of(link, struct outbound, link);
         link = link->next;
-        if (outbound->pinned)
+        if (outbound->pins)
             continue;
         struct outbound_more *more = outbound->more;
         list_remove(&outbound->link);
@@ -145,7 +160,8 @@ void outbound_finish_ending(struct session *session)
 
 void outbound_unpin(struct session *session, struct outbound *outbound)
 {
-    outbound->pinned = false;
+    if (--outbound->pins)
+        return;
     if (outbound->parts) {
         struct pieces *pieces = &outbound->more->pieces;
         uint64_t before = pieces->released;
@@ -157,13 +173,14 @@ void outbound_unpin(struct session *session, struct outbound *outbound)
 
 /* ---- by the program, by the clock */
 
-int outbound_ask(struct session *session, struct outbound *outbound, enum expire_kind kind)
+int outbound_ask(struct session *session, struct outbound *outbound, enum expire_kind kind, uint64_t count)
 {
-    int r = runs_add(session->memory, &session->expires, (uint8_t)kind, outbound->id, 1, outbound_cost(outbound));
+    int r = runs_add(session->memory, &session->expires, (uint8_t)kind, outbound->id, count, outbound_cost(outbound));
     if (r < 0)
         return r;
     outbound_stop(session, outbound);
     outbound->state = OUTBOUND_ASKED;
+    units_useless_check(session);
     return 0;
 }
 
@@ -181,7 +198,7 @@ int session_fail(struct session *session, uint64_t id, int code, const char *rea
     if (outbound->state == OUTBOUND_ASKED)
         return 0;
     if (outbound->through)
-        return outbound_ask(session, outbound, EXPIRE_CANCELLED);
+        return outbound_ask(session, outbound, EXPIRE_CANCELLED, 1);
     int r = runs_add(session->memory, &session->expires, EXPIRE_CANCELLED, id, 1, outbound_cost(outbound));
     if (r < 0)
         return r;
@@ -201,15 +218,20 @@ void outbound_expire_due(struct session *session)
         struct outbound_more *more = container_of(node, struct outbound_more, expiry);
         heap_remove(&session->expiries, node);
         struct outbound *outbound = more->owner;
+        int r;
+        if (lossy_cut(session, outbound, &r)) {
+            if (r < 0)
+                return end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
+            continue;
+        }
         if (outbound->through) {
-            if (outbound_ask(session, outbound, EXPIRE_EXPIRED) < 0)
+            if (outbound_ask(session, outbound, EXPIRE_EXPIRED, 1) < 0)
                 return end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
             continue;
         }
         if (runs_add(session->memory, &session->expires, EXPIRE_EXPIRED, outbound->id, 1, outbound_cost(outbound)) < 0)
             return end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
-        outbound_settle(session, outbound, SESSION_EXPIRED, -HAWSER_EEXPIRED, "the lifetime ran out before it was sent",
-                        false);
+        settle(session, outbound, SESSION_EXPIRED, -HAWSER_EEXPIRED, "the lifetime ran out before it was sent", false);
     }
 }
 
@@ -218,7 +240,7 @@ void outbound_fail_all(struct session *session, int code, const char *reason)
     struct outbound_chunk *chunk, *next;
     struct list *link;
     for (link = session->ending.next; link != &session->ending; link = link->next)
-        container_of(link, struct outbound, link)->pinned = false;
+        container_of(link, struct outbound, link)->pins = 0;
     outbound_finish_ending(session);
     for (chunk = RB_MIN(outbound_tree, &session->chunks); chunk; chunk = next) {
         uint64_t number = chunk->number;
@@ -226,7 +248,7 @@ void outbound_fail_all(struct session *session, int code, const char *reason)
             struct outbound *outbound = outbound_find(session, number * RECORDS + i);
             if (!outbound)
                 continue;
-            outbound->pinned = false;
+            outbound->pins = 0;
             finish(session, outbound, SESSION_FAILED, code, reason, outbound->through);
         }
         struct outbound_chunk key = {.number = number + 1};
@@ -265,25 +287,26 @@ static int ended_by_peer(struct session *session, struct outbound *outbound, uin
     case OUTCOME_DELIVERED:
         if (!outbound->through)
             return violation(session, SESSION_CODE_PROTOCOL, "a message was acknowledged that was not sent");
-        outbound_settle(session, outbound, SESSION_ACKED, 0, "", false);
+        settle(session, outbound, SESSION_ACKED, 0, "", false);
         return 0;
     case OUTCOME_LATE:
-        outbound_settle(session, outbound, SESSION_EXPIRED, -HAWSER_EEXPIRED, "it came too late at the peer", false);
+        settle(session, outbound, SESSION_EXPIRED, -HAWSER_EEXPIRED, "it came too late at the peer", false);
         return 0;
     case OUTCOME_LOST:
         if (outbound->more && outbound->more->end_code)
-            outbound_settle(session, outbound, SESSION_FAILED, outbound->more->end_code, outbound->more->end_reason,
-                            false);
+            settle(session, outbound, SESSION_FAILED, outbound->more->end_code, outbound->more->end_reason, false);
+        else if (outbound->lossy && outbound_extra(outbound)->given_up)
+            settle(session, outbound, SESSION_EXPIRED, -HAWSER_EGIVENUP, "it was lost, and given up", false);
         else
-            outbound_settle(session, outbound, SESSION_EXPIRED, -HAWSER_EEXPIRED,
-                            "the lifetime ran out before it was delivered", false);
+            settle(session, outbound, SESSION_EXPIRED, -HAWSER_EEXPIRED, "the lifetime ran out before it was delivered",
+                   false);
         return 0;
     case OUTCOME_REFUSED:
-        outbound_settle(session, outbound, SESSION_FAILED, -HAWSER_EREFUSED, reason, false);
+        settle(session, outbound, SESSION_FAILED, -HAWSER_EREFUSED, reason, false);
         return 0;
     case OUTCOME_LARGE:
-        outbound_settle(session, outbound, SESSION_FAILED, -HAWSER_ELARGE,
-                        "the message is larger than the receiver takes", false);
+        settle(session, outbound, SESSION_FAILED, -HAWSER_ELARGE, "the message is larger than the receiver takes",
+               false);
         return 0;
     default:
         return violation(session, SESSION_CODE_PROTOCOL, "an outcome is of no known kind");
@@ -339,7 +362,7 @@ static int refused_read(struct session *session, const uint8_t *at, const uint8_
     char text[REASON_MAX + 1];
     memcpy(text, at, (size_t)(end - at));
     text[end - at] = 0;
-    if (outbound->pinned) { /* told when the strand has done with it: the reason must live as long */
+    if (outbound->pins) { /* told when the strand has done with it: the reason must live as long */
         struct outbound_more *more = outbound->more;
         more->reason = text_keep(session, more->reason, text, strlen(text));
         return ended_by_peer(session, outbound, OUTCOME_REFUSED, more->reason ? more->reason : "");
@@ -347,6 +370,24 @@ static int refused_read(struct session *session, const uint8_t *at, const uint8_
     int r = ended_by_peer(session, outbound, OUTCOME_REFUSED, text);
     outbound_tell(session);
     return r;
+}
+
+/* The peer's program got all but some bytes of a lossy message. */
+static int partial_read(struct session *session, const uint8_t *at, const uint8_t *end)
+{
+    uint64_t id, missing = 0;
+    at = varint_get(at, end, &id);
+    if (!at || varint_get(at, end, &missing) != end || missing == 0 || id >= session->next_id)
+        return violation(session, SESSION_CODE_PROTOCOL, "a partial outcome is malformed");
+    struct outbound *outbound = outbound_find(session, id);
+    if (!outbound || outbound->state == OUTBOUND_ENDED)
+        return 0;
+    uint64_t given = outbound->parts ? outbound->more->pieces.end : outbound->size;
+    if (!outbound->lossy || !outbound->opened || missing > given)
+        return violation(session, SESSION_CODE_PROTOCOL, "a message was taken in part that may not be");
+    outbound->more->missing = missing;
+    settle(session, outbound, SESSION_ACKED, 0, "", false);
+    return 0;
 }
 
 int outcome_read(struct session *session, const uint8_t *at, const uint8_t *end)
@@ -357,5 +398,7 @@ int outcome_read(struct session *session, const uint8_t *at, const uint8_t *end)
         return violation(session, SESSION_CODE_PROTOCOL, "an outcome is of no known kind");
     if (kind == OUTCOME_REFUSED)
         return refused_read(session, at, end);
+    if (kind == OUTCOME_PARTIAL)
+        return partial_read(session, at, end);
     return ranges_read(session, at, end, outcome_range, (uint8_t)kind);
 }

@@ -48,6 +48,20 @@ int pieces_add(const struct memory *memory, struct pieces *pieces, const void *d
     return 0;
 }
 
+int pieces_restore(const struct memory *memory, struct pieces *pieces, uint64_t offset, const void *data, size_t size)
+{
+    struct piece *piece = memory_allocate(memory, sizeof *piece + size);
+
+    if (!piece)
+        return -ENOMEM;
+    list_init(&piece->link);
+    piece->offset = offset;
+    piece->size = piece->capacity = (uint32_t)size;
+    memcpy(piece->bytes, data, size);
+    list_append(&pieces->list, &piece->link);
+    return 0;
+}
+
 const uint8_t *pieces_at(const struct pieces *pieces, uint64_t offset, size_t *ret_size)
 {
     const struct list *link;

@@ -53,7 +53,7 @@ static int hand_over(struct session *session, struct session_message *message)
 int plain_messages(struct session_strand *strand, const uint8_t *at, const uint8_t *end, const uint8_t **ret_at)
 {
     struct session *session = strand->session;
-    struct session_message message = {.age = -1};
+    struct session_message message = {.age = -1, .received_at = session->received_at};
     uint64_t first = 0, count = 0;
     int r = 0;
 

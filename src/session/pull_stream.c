@@ -2,17 +2,23 @@
 /* Pulling streams. */
 #include "session/pull.h"
 
-static bool choose_stream_slice(struct pull *pull, struct session_stream *stream, uint64_t limit, struct slice *slice)
+static enum put choose_stream_slice(struct pull *pull, struct session_stream *stream, uint64_t limit,
+                                    struct slice *slice)
 {
     uint64_t end = stream->pieces.end < stream->credit ? stream->pieces.end : stream->credit;
     *slice = (struct slice){.offset = stream->sent, .first = stream->local && !stream->opened};
     if (range_set_next(&stream->again, stream->pieces.released, &slice->offset, &end))
         slice->again = true;
     uint64_t most = end > slice->offset ? end - slice->offset : 0;
-    if (most > pull->strand->bulk_bytes)
-        most = pull->strand->bulk_bytes;
+    if (most > strand_bulk(pull->strand))
+        most = strand_bulk(pull->strand);
     if (most > limit)
         most = limit;
+    if (most && pull->unit) {
+        most = pull_room(pull, FRAME_HEAD_MAX, most);
+        if (!most)
+            return PUT_FULL;
+    }
     if (most) {
         size_t here = 0;
         slice->bytes = pieces_at(&stream->pieces, slice->offset, &here);
@@ -20,7 +26,7 @@ static bool choose_stream_slice(struct pull *pull, struct session_stream *stream
     }
     slice->last = stream->shut && slice->offset + slice->size == stream->pieces.end &&
                   (slice->size || !stream->fin_sent || stream->fin_again);
-    return slice->size || slice->first || slice->last;
+    return slice->size || slice->first || slice->last ? PUT_DONE : PUT_FAILED;
 }
 
 static void stream_slice_sent(struct pull *pull, struct session_stream *stream, const struct slice *slice)
@@ -49,33 +55,40 @@ static void stream_slice_sent(struct pull *pull, struct session_stream *stream, 
     ledger_add(pull->strand, LEDGER_STREAM, flags, stream->id, slice->offset, slice->size);
 }
 
+enum put put_stream_slice(struct pull *pull, const struct session_stream *stream, const struct slice *slice)
+{
+    struct head head;
+    uint8_t *at = varint_put(head.bytes, stream->id);
+    *at++ = (uint8_t)((slice->first ? STREAM_FIRST : 0) | (slice->last ? STREAM_LAST : 0));
+    if (slice->first)
+        at = varint_put(at, stream->class);
+    at = varint_put(at, slice->offset);
+    head.size = (size_t)(at - head.bytes);
+    return pull_frame(pull, FRAME_STREAM, &head, slice->bytes, (size_t)slice->size);
+}
+
 enum put pull_stream(struct pull *pull, struct chosen *chosen)
 {
-    struct session *session = pull->session;
     struct session_stream *stream = chosen->stream;
     struct slice slice;
-    struct head head;
-    if (!choose_stream_slice(pull, stream, chosen->limit, &slice)) {
-        unschedule_stream(session, stream);
+    enum put put = choose_stream_slice(pull, stream, chosen->limit, &slice);
+    if (put == PUT_FULL)
+        return put;
+    if (put == PUT_FAILED) { /* nothing to send after all */
+        unschedule_stream(stream);
         return PUT_DONE;
     }
-    uint8_t *at = varint_put(head.bytes, stream->id);
-    *at++ = (uint8_t)((slice.first ? STREAM_FIRST : 0) | (slice.last ? STREAM_LAST : 0));
-    if (slice.first)
-        at = varint_put(at, stream->class);
-    at = varint_put(at, slice.offset);
-    head.size = (size_t)(at - head.bytes);
-    enum put put = pull_frame(pull, FRAME_STREAM, &head, slice.bytes, (size_t)slice.size);
+    put = put_stream_slice(pull, stream, &slice);
     if (put == PUT_FULL)
         return put;
     if (put == PUT_BULK) {
-        stream->pinned = true;
+        stream->pins++;
         pull->strand->pinned_stream = stream;
     }
     stream_slice_sent(pull, stream, &slice);
     if (chosen->lane == LANE_STREAM)
-        schedule_used(chosen, (size_t)slice.size + FRAME_HEAD_MAX);
-    unschedule_stream(session, stream); /* to the end of its lane */
+        schedule_used(pull->strand, chosen, (size_t)slice.size + FRAME_HEAD_MAX);
+    unschedule_stream(stream); /* to the end of its lane */
     stream_wake(stream);
     return put;
 }

@@ -29,20 +29,21 @@ int violation(struct session *session, enum session_code code, const char *forma
 void session_space(struct session_strand *strand, uint8_t *scratch, size_t scratch_size, uint8_t **ret_buffer,
                    size_t *ret_size)
 {
-    strand->into_direct = false;
-    if (strand->into_left && strand->into && !strand->into_skip) {
+    struct session_lane *lane = &strand->lane;
+    lane->into_direct = false;
+    if (lane->into_left && lane->into && !lane->into_skip) {
         uint64_t room;
-        uint8_t *place = inbound_room(strand->into, strand->into_offset, &room);
+        uint8_t *place = inbound_room(lane->into, lane->into_offset, &room);
         if (place) {
-            strand->into_direct = true;
+            lane->into_direct = true;
             *ret_buffer = place;
-            *ret_size = (size_t)(strand->into_left < room ? strand->into_left : room);
+            *ret_size = (size_t)(lane->into_left < room ? lane->into_left : room);
             return;
         }
     }
-    if (strand->partial_size) {
-        *ret_buffer = strand->partial + strand->partial_size;
-        *ret_size = strand->partial_capacity - strand->partial_size;
+    if (lane->partial_size) {
+        *ret_buffer = lane->partial + lane->partial_size;
+        *ret_size = lane->partial_capacity - lane->partial_size;
         return;
     }
     *ret_buffer = scratch;
@@ -51,49 +52,81 @@ void session_space(struct session_strand *strand, uint8_t *scratch, size_t scrat
 
 /* ---- payload that goes on over several calls */
 
-static int payload(struct session_strand *strand, const uint8_t *data, size_t size, bool in_place)
+void lane_leave(struct session_lane *lane)
+{
+    if (lane->into)
+        lane->into->filling--;
+    if (lane->into_stream)
+        lane->into_stream->filling--;
+    lane->into = NULL;
+    lane->into_stream = NULL;
+}
+
+/* The message or stream ends while some of it is on its way: what still comes is skipped. */
+static void lane_skip(struct session_lane *lane, const struct inbound *inbound, const struct session_stream *stream)
+{
+    if ((inbound && lane->into == inbound) || (stream && lane->into_stream == stream)) {
+        lane_leave(lane);
+        lane->into_skip = true;
+    }
+}
+
+void lanes_skip(struct session *session, const struct inbound *inbound, const struct session_stream *stream)
+{
+    struct list *link;
+    for (link = session->strands.next; link != &session->strands; link = link->next)
+        lane_skip(&container_of(link, struct session_strand, link)->lane, inbound, stream);
+    for (link = session->unit_lanes.next; link != &session->unit_lanes; link = link->next)
+        lane_skip(&container_of(link, struct unit_lane, link)->lane, inbound, stream);
+}
+
+static int payload(struct session_strand *strand, struct session_lane *lane, const uint8_t *data, size_t size,
+                   bool in_place)
 {
     struct session *session = strand->session;
-    uint64_t offset = strand->into_offset;
+    uint64_t offset = lane->into_offset;
     int r = 0;
 
-    strand->into_offset += size;
-    strand->into_left -= size;
+    lane->into_offset += size;
+    lane->into_left -= size;
     strand->elicited = true; /* an ACK may have gone out since the frame's head came */
-    if (strand->into && !strand->into_skip) {
-        r = inbound_place(session, strand->into, offset, data, size, in_place);
-        if (r == 0 && strand->into) /* a handler may have given it up */
-            r = inbound_advance(session, strand->into);
-    } else if (strand->into_stream && !strand->into_skip) {
-        r = stream_place(strand->into_stream, offset, data, size);
+    if (lane->into && !lane->into_skip) {
+        r = inbound_place(session, lane->into, offset, data, size, in_place);
+        if (r == 0 && lane->into) /* a handler may have given it up */
+            r = inbound_advance(session, lane->into);
+    } else if (lane->into_stream && !lane->into_skip) {
+        r = stream_place(lane->into_stream, offset, data, size);
         if (r == 0)
-            r = stream_advance(strand->into_stream, strand->into_last && strand->into_left == 0, strand->into_offset);
+            r = stream_advance(lane->into_stream, lane->into_last && lane->into_left == 0, lane->into_offset);
     }
-    if (strand->into_left == 0) {
-        strand->into = NULL;
-        strand->into_stream = NULL;
-    }
+    if (lane->into_left == 0)
+        lane_leave(lane);
     return r;
 }
 
-static int payload_begin(struct session_strand *strand, struct inbound *inbound, struct session_stream *stream,
-                         uint64_t offset, uint64_t size, bool last, const uint8_t *data, size_t here)
+static int payload_begin(struct session_strand *strand, struct session_lane *lane, struct inbound *inbound,
+                         struct session_stream *stream, uint64_t offset, uint64_t size, bool last, const uint8_t *data,
+                         size_t here)
 {
-    strand->into = inbound;
-    strand->into_stream = stream;
-    strand->into_skip = !inbound && !stream;
-    strand->into_offset = offset;
-    strand->into_left = size;
-    strand->into_last = last;
-    return payload(strand, data, here, false);
+    lane->into = inbound;
+    lane->into_stream = stream;
+    lane->into_skip = !inbound && !stream;
+    lane->into_offset = offset;
+    lane->into_left = size;
+    lane->into_last = last;
+    if (inbound)
+        inbound->filling++;
+    if (stream)
+        stream->filling++;
+    return payload(strand, lane, data, here, false);
 }
 
 /* ---- frames */
 
 /* A DATA or STREAM frame of which `end - at` bytes are here, all of body_size or the beginning. 1: its head is not all
  * there; 0: *ret_at is behind what was used. */
-static int long_frame(struct session_strand *strand, uint64_t type, const uint8_t *at, const uint8_t *end,
-                      uint64_t body_size, bool early, const uint8_t **ret_at)
+static int long_frame(struct session_strand *strand, struct session_lane *lane, uint64_t type, const uint8_t *at,
+                      const uint8_t *end, uint64_t body_size, bool early, const uint8_t **ret_at)
 {
     struct session *session = strand->session;
     bool whole = (uint64_t)(end - at) >= body_size;
@@ -123,7 +156,7 @@ static int long_frame(struct session_strand *strand, uint64_t type, const uint8_
         r = stream_begin(strand, &stream, size, &found);
         if (r < 0)
             return r;
-        return payload_begin(strand, NULL, found, stream.offset, size, stream.flags & STREAM_LAST, head,
+        return payload_begin(strand, lane, NULL, found, stream.offset, size, stream.flags & STREAM_LAST, head,
                              (size_t)(end - head));
     }
     if (early && !(data.properties.flags & MESSAGE_REPLAYABLE))
@@ -134,7 +167,8 @@ static int long_frame(struct session_strand *strand, uint64_t type, const uint8_
     r = inbound_begin(strand, &data, size, early, &inbound);
     if (r < 0)
         return r;
-    return payload_begin(strand, inbound, NULL, data.offset, size, data.flags & DATA_LAST, head, (size_t)(end - head));
+    return payload_begin(strand, lane, inbound, NULL, data.offset, size, data.flags & DATA_LAST, head,
+                         (size_t)(end - head));
 }
 
 static bool is_long(uint64_t type)
@@ -143,15 +177,15 @@ static bool is_long(uint64_t type)
 }
 
 /* Reads frames; *ret_at is where one begins that is not all there. */
-static int frames(struct session_strand *strand, const uint8_t *at, const uint8_t *end, bool early,
-                  const uint8_t **ret_at)
+int lane_frames(struct session_strand *strand, struct session_lane *lane, const uint8_t *at, const uint8_t *end,
+                bool early, const uint8_t **ret_at)
 {
     struct session *session = strand->session;
     while (at < end && !session->ended) {
-        if (strand->into_left) {
+        if (lane->into_left) {
             uint64_t left = (uint64_t)(end - at);
-            size_t here = (size_t)(left < strand->into_left ? left : strand->into_left);
-            int r = payload(strand, at, here, false);
+            size_t here = (size_t)(left < lane->into_left ? left : lane->into_left);
+            int r = payload(strand, lane, at, here, false);
             if (r < 0)
                 return r;
             at += here;
@@ -176,7 +210,7 @@ static int frames(struct session_strand *strand, const uint8_t *at, const uint8_
                              (unsigned long long)size);
         if (is_long(type)) {
             const uint8_t *next = NULL;
-            int r = long_frame(strand, type, body, end, size, early, &next);
+            int r = long_frame(strand, lane, type, body, end, size, early, &next);
             if (r < 0)
                 return r;
             if (r == 1)
@@ -201,20 +235,21 @@ static int frames(struct session_strand *strand, const uint8_t *at, const uint8_
 static int keep_partial(struct session_strand *strand, const uint8_t *at, size_t size)
 {
     const struct memory *memory = strand->session->memory;
+    struct session_lane *lane = &strand->lane;
     if (size == 0) {
-        memory_release(memory, strand->partial, strand->partial_capacity);
-        strand->partial = NULL;
-        strand->partial_size = strand->partial_capacity = 0;
+        memory_release(memory, lane->partial, lane->partial_capacity);
+        lane->partial = NULL;
+        lane->partial_size = lane->partial_capacity = 0;
         return 0;
     }
-    if (!strand->partial) {
-        strand->partial = memory_allocate(memory, PARTIAL_CAPACITY);
-        if (!strand->partial)
+    if (!lane->partial) {
+        lane->partial = memory_allocate(memory, PARTIAL_CAPACITY);
+        if (!lane->partial)
             return violation(strand->session, SESSION_CODE_MEMORY, "out of memory");
-        strand->partial_capacity = PARTIAL_CAPACITY;
+        lane->partial_capacity = PARTIAL_CAPACITY;
     }
-    memmove(strand->partial, at, size);
-    strand->partial_size = size;
+    memmove(lane->partial, at, size);
+    lane->partial_size = size;
     return 0;
 }
 
@@ -228,9 +263,16 @@ static void note_ack(struct session_strand *strand, int64_t due)
         strand->ack_due = due;
 }
 
+void answers_wait(struct session *session, uint64_t acked_before, bool idle_before)
+{
+    bool answered = session->statistics.acked != acked_before && (idle_before || session->outcomes_due);
+    session->outcomes_due = answered && session->outcomes.count ? session->now + ANSWER_DELAY : 0;
+}
+
 int session_received(struct session_strand *strand, uint8_t *buffer, size_t size, bool early, int64_t now)
 {
     struct session *session = strand->session;
+    struct session_lane *lane = &strand->lane;
     const uint8_t *at = buffer, *end = buffer + size;
     int r;
 
@@ -243,24 +285,25 @@ int session_received(struct session_strand *strand, uint8_t *buffer, size_t size
     bool idle = session->outcomes.count == 0;
     strand_heard(strand);
     strand->received += size;
-    if (strand->into_direct && strand->into_left) {
-        r = payload(strand, buffer, size, true);
-        strand->into_direct = false;
+    if (lane->into_direct && lane->into_left) {
+        r = payload(strand, lane, buffer, size, true);
+        lane->into_direct = false;
         if (r == 0 && !list_empty(&session->ready))
             deliver_drain(session);
     } else {
-        if (strand->partial_size) {
-            at = strand->partial;
-            end = strand->partial + strand->partial_size + size;
+        if (lane->partial_size) {
+            at = lane->partial;
+            end = lane->partial + lane->partial_size + size;
         }
-        r = frames(strand, at, end, early, &at);
+        r = lane_frames(strand, lane, at, end, early, &at);
         if (r == 0 && !session->ended)
             r = keep_partial(strand, at, (size_t)(end - at));
     }
-    /* What came with the outcome of a message of ours is an answer to it. */
-    bool answered = session->statistics.acked != acked && (idle || session->outcomes_due);
-    session->outcomes_due = answered && session->outcomes.count ? now + ANSWER_DELAY : 0;
-    note_ack(strand, now + (session->outcomes_due ? ANSWER_DELAY : ACK_DELAY));
+    if (r == 0 && !list_empty(&session->held_units))
+        r = units_read_held(session);
+    answers_wait(session, acked, idle);
+    /* Among several strands an ACK also says that this one lives: it does not wait so long. */
+    note_ack(strand, now + (session->outcomes_due && session->strand_count == 1 ? ANSWER_DELAY : ACK_DELAY));
     if (r == 0 && session->ended)
         r = -ESHUTDOWN;
     session_leave(session);
@@ -277,17 +320,20 @@ static int ack_read(struct session *session, const uint8_t *at, const uint8_t *e
         at = varint_get(at, end, &offset);
     if (!at)
         return violation(session, SESSION_CODE_PROTOCOL, "an ACK is cut short");
-    for (struct list *link = session->strands.next; link != &session->strands; link = link->next) {
-        struct session_strand *strand = container_of(link, struct session_strand, link);
-        if (strand->number != number)
-            continue;
-        if (offset > strand->sent)
-            return violation(session, SESSION_CODE_PROTOCOL, "an ACK is of bytes that were not sent");
-        if (offset > strand->acked)
-            ledger_acked(strand, offset);
-        return 0;
+    struct session_strand *strand = strand_find(session, number);
+    if (!strand && !strand_number_used(session, number))
+        return violation(session, SESSION_CODE_PROTOCOL, "an ACK is of a strand that never was");
+    if (!strand)
+        return 0; /* it is gone */
+    if (strand->units)
+        return violation(session, SESSION_CODE_PROTOCOL, "an ACK is of a strand of units");
+    if (offset > strand->sent)
+        return violation(session, SESSION_CODE_PROTOCOL, "an ACK is of bytes that were not sent");
+    if (offset > strand->acked) {
+        ledger_acked(strand, offset);
+        suspicion_acked(strand, offset);
     }
-    return 0; /* a strand that is gone */
+    return 0;
 }
 
 static int credit_read(struct session *session, const uint8_t *at, const uint8_t *end)
@@ -333,15 +379,21 @@ static int ping_read(struct session_strand *strand, const uint8_t *at, const uin
     return 0;
 }
 
-static int pong_read(struct session *session, const uint8_t *at, const uint8_t *end)
+static int pong_read(struct session_strand *strand, const uint8_t *at, const uint8_t *end)
 {
+    struct session *session = strand->session;
     uint64_t stamp, received, sent;
     at = varint_get(at, end, &stamp);
     if (at)
         at = varint_get(at, end, &received);
     if (!at || !varint_get(at, end, &sent))
         return violation(session, SESSION_CODE_PROTOCOL, "a PONG is cut short");
-    clock_sample(session, (int64_t)stamp, (int64_t)received, (int64_t)sent);
+    if (stamp > CLOCK_MAX || received > CLOCK_MAX || sent > CLOCK_MAX)
+        return violation(session, SESSION_CODE_PROTOCOL, "a clock in a PONG is out of range");
+    int64_t asked = local_time(session, stamp);
+    int64_t rtt = clock_sample(session, asked, (int64_t)received, (int64_t)sent);
+    if (rtt >= 0)
+        suspicion_pong(strand, (uint64_t)asked, rtt);
     return 0;
 }
 
@@ -381,7 +433,7 @@ static int end_read(struct session *session, const uint8_t *at, const uint8_t *e
 
 static bool allowed_early(uint64_t type)
 {
-    return type == FRAME_PADDING || type == FRAME_HELLO || type > FRAME_ABORT;
+    return type == FRAME_PADDING || type == FRAME_HELLO || type > FRAME_TELL;
 }
 
 int frame_read(struct session_strand *strand, uint64_t type, const uint8_t *body, const uint8_t *end, bool early)
@@ -411,12 +463,16 @@ int frame_read(struct session_strand *strand, uint64_t type, const uint8_t *body
     case FRAME_PING:
         return ping_read(strand, body, end);
     case FRAME_PONG:
-        return pong_read(session, body, end);
+        return pong_read(strand, body, end);
     case FRAME_CLOSE:
         return end_read(session, body, end, false);
     case FRAME_ABORT:
         return end_read(session, body, end, true);
+    case FRAME_STRAND:
+        return strand_state_read(session, body, end);
+    case FRAME_TELL:
+        return tell_read(session, body, end);
     default:
-        return 0; /* unknown or reserved: skipped */
+        return 0; /* JOIN and JOIN_OK that came again, unknown or reserved: skipped */
     }
 }

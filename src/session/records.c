@@ -139,6 +139,10 @@ static void more_free(struct session *session, struct outbound *outbound)
     struct outbound_more *more = outbound->more;
     if (!more)
         return;
+    if (more->extra) {
+        lossy_free(session, more->extra);
+        memory_release(session->memory, more->extra, sizeof *more->extra);
+    }
     memory_release(session->memory, more->block, outbound->size);
     memory_release(session->memory, more->antecedents, more->antecedent_count * sizeof *more->antecedents);
     text_keep(session, more->reason, "", 0);
@@ -196,12 +200,15 @@ void outbound_trim(struct session *session)
 void outbound_free_all(struct session *session)
 {
     struct outbound_chunk *chunk, *next;
+    RB_FOREACH(chunk, outbound_tree, &session->chunks) /* those that are waited for come first, and would be gone */
+    for (unsigned i = 0; i < RECORDS; i++)
+        if (chunk->records[i].state != OUTBOUND_FREE)
+            antecedent_drop_edges(session, &chunk->records[i]);
     for (chunk = RB_MIN(outbound_tree, &session->chunks); chunk; chunk = next) {
         for (unsigned i = 0; i < RECORDS; i++) {
             struct outbound *outbound = &chunk->records[i];
             if (outbound->state == OUTBOUND_FREE)
                 continue;
-            antecedent_drop_edges(session, outbound);
             if (outbound->arena)
                 arena_leave(session, outbound->arena);
             more_free(session, outbound);

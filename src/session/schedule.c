@@ -6,7 +6,10 @@
  */
 #include <strings.h>
 
-#include "session/internal.h"
+#include "session/scheduler.h"
+
+#define LOOK_MOST 16 /* messages of one list that a strand looks at, when it leaves the first to others */
+#define ASK_AGAIN 20000
 
 static void class_init(struct class *class, const struct memory *memory)
 {
@@ -99,6 +102,8 @@ static bool again(const struct outbound *outbound)
 {
     if (!outbound->opened)
         return false;
+    if (outbound->lossy && outbound_extra(outbound)->open_again)
+        return true;
     if (outbound->size <= SESSION_SMALL && !outbound->parts && !outbound->source)
         return outbound->sent == 0 || (outbound->more && outbound->more->again.count);
     return outbound->fin_again || outbound->more->again.count;
@@ -119,16 +124,19 @@ int schedule_message(struct session *session, struct outbound *outbound)
 {
     struct class *class = class_for(session, &outbound->class);
     struct list *list;
+    bool lost = again(outbound);
 
     outbound->state = OUTBOUND_QUEUED;
     mark_busy(session, outbound->class);
-    if (again(outbound)) {
+    if (outbound->opened && !lost && !ready(outbound)) {
+        outbound->state = outbound->through ? OUTBOUND_SENT : OUTBOUND_BLOCKED;
+        return 0;
+    }
+    if (own_add(session, outbound))
+        return 0;
+    if (lost) {
         list = &class->again;
     } else if (outbound->opened) {
-        if (!ready(outbound)) {
-            outbound->state = outbound->through ? OUTBOUND_SENT : OUTBOUND_BLOCKED;
-            return 0;
-        }
         list = &class->lanes[LANE_OPEN];
     } else {
         struct outbound_more *more = outbound->more;
@@ -175,22 +183,59 @@ void schedule_stream(struct session *session, struct session_stream *stream)
         list_append(&session->reserved, &stream->reserved);
 }
 
-void unschedule_stream(struct session *session, struct session_stream *stream)
+void unschedule_stream(struct session_stream *stream)
 {
-    (void)session;
     list_remove(&stream->link);
     list_remove(&stream->reserved);
 }
 
 /* ---- choosing */
 
+/* Whether the strand takes this rather than leave it to the others (scheduler.c). What it leaves goes before what it is
+ * asked for next. */
+static bool taken(struct session *session, struct chosen *chosen, uint64_t size, uint64_t backlog)
+{
+    if (session->strand_count == 1 || !chosen->strand || chosen->strand->early)
+        return true;
+    uint64_t most = strand_bulk(chosen->strand);
+    if (session->scheduler->takes(chosen->strand, size < most ? size : most, chosen->ahead + backlog))
+        return true;
+    chosen->ahead += backlog;
+    chosen->left = true;
+    if (session->ask_again == NEVER)
+        session->ask_again = session->now + ASK_AGAIN;
+    return false;
+}
+
+/* What the faster strands would have to send for the same purpose. A message that is waited for counts alone, so that it does
+ * not take the slower way; of others whatever waits with them, for all are done when the last one is. */
+static uint64_t backlog_of(const struct session *session, const struct outbound *outbound, bool *ret_all)
+{
+    const struct outbound_more *more = outbound->more;
+    bool small = outbound->size <= SESSION_SMALL && !outbound->parts && !outbound->source;
+    if (small) {
+        bool awaited = outbound->class < CLASS_NORMAL || outbound->ordered ||
+                       (more && (more->lifetime || !list_empty(&more->waiters)));
+        uint64_t credit = credit_left(session), waits = session->unsent_bytes;
+        waits = waits < credit ? waits : credit;
+        *ret_all = !awaited && waits > outbound->size;
+        return *ret_all ? waits : outbound->size;
+    }
+    *ret_all = false;
+    uint64_t given = outbound->parts ? more->pieces.end : outbound->size;
+    uint64_t allowed = outbound->opened ? more->credit : session->peer_flow_credit;
+    uint64_t end = given < allowed ? given : allowed;
+    uint64_t left = end > outbound->sent ? end - outbound->sent : 0;
+    return left + (outbound->opened && more->again.count ? BULK_MIN : 0);
+}
+
 static bool stream_allowed(struct session *session, struct session_stream *stream, bool reserved, uint64_t *ret_limit)
 {
-    if (stream->pinned || (stream->local && !stream->paid && !credit_allows_stream(session)))
+    if ((stream->local && !stream->paid && !credit_allows_stream(session)))
         return false;
     if (stream->bandwidth)
         stream_count_tokens(stream, session->now);
-    *ret_limit = stream_sendable(stream, session->now, reserved);
+    *ret_limit = stream_sendable(stream, reserved);
     if (*ret_limit == 0 && stream->limit) {
         int64_t due = stream_limit_due(stream);
         if (due < session->limit_due)
@@ -206,6 +251,9 @@ static bool choose_stream(struct session *session, struct list *streams, bool re
                                                  : container_of(link, struct session_stream, link);
         if (!stream_allowed(session, stream, reserved, &chosen->limit))
             continue;
+        uint64_t waits = stream_waits(stream);
+        if (!taken(session, chosen, waits, waits))
+            continue;
         chosen->stream = stream;
         chosen->message = NULL;
         return true;
@@ -213,24 +261,46 @@ static bool choose_stream(struct session *session, struct list *streams, bool re
     return false;
 }
 
-static bool choose_message(struct session *session, struct outbound *outbound, struct chosen *chosen)
+/* A small message that must go in several frames, since no unit holds it, counts among the open flows. */
+static bool flow_allowed(struct session *session, const struct outbound *outbound, const struct chosen *chosen)
+{
+    if (!chosen->strand || !chosen->strand->units || outbound->counted || outbound->size > SESSION_SMALL ||
+        outbound->sent || session->flows_open < session->peer_open_flows)
+        return true;
+    return unit_holds(session, outbound, chosen->strand->units->room);
+}
+
+bool choose_message(struct session *session, struct outbound *outbound, struct chosen *chosen)
 {
     uint64_t paid;
-    if (outbound->pinned || (!outbound->opened && !credit_allows(session, outbound, &paid)))
+    if ((!outbound->opened && !credit_allows(session, outbound, &paid)) || !flow_allowed(session, outbound, chosen))
         return false;
+    chosen->limit = outbound->more && outbound->more->extra ? pace_limit(session, outbound) : UINT64_MAX;
+    if (chosen->limit == 0)
+        return false;
+    if (session->strand_count > 1 && !chosen->own) {
+        uint64_t backlog = backlog_of(session, outbound, &chosen->all);
+        if (!taken(session, chosen, outbound->size < backlog ? outbound->size : backlog, backlog))
+            return false;
+    }
     chosen->message = outbound;
     chosen->stream = NULL;
     return true;
 }
 
-/* The first that no strand is sending from just now; only large messages can be. */
+/* The first that may be sent now, and that this strand takes. */
 static bool choose_first(struct session *session, struct list *list, struct chosen *chosen)
 {
+    unsigned looks = 0;
     for (struct list *link = list->next; link != list; link = link->next) {
         struct outbound *outbound = container_of(link, struct outbound, link);
+        chosen->limit = UINT64_MAX;
+        chosen->left = false;
         if (choose_message(session, outbound, chosen))
             return true;
-        if (!outbound->pinned)
+        if (chosen->left && !chosen->all && ++looks < LOOK_MOST)
+            continue;
+        if (chosen->left || (!outbound->pins && !(outbound->opened && chosen->strand->units) && chosen->limit))
             return false;
     }
     return false;
@@ -265,7 +335,9 @@ static bool choose_early(struct session *session, struct class *class, struct ch
     chosen->lane = LANE_SMALL;
     for (struct list *link = list->next; link != list; link = link->next) {
         struct outbound *outbound = container_of(link, struct outbound, link);
-        if (outbound->replayable)
+        /* Of slices only the first would say that it may be replayed; a handshake that refuses is no reason to lose one. */
+        if (outbound->replayable && !outbound->lossy &&
+            (!chosen->strand || !chosen->strand->units || unit_holds(session, outbound, chosen->strand->units->room)))
             return choose_message(session, outbound, chosen);
     }
     return false;
@@ -273,7 +345,7 @@ static bool choose_early(struct session *session, struct class *class, struct ch
 
 bool schedule_replayable(const struct session *session)
 {
-    struct chosen chosen;
+    struct chosen chosen = {0};
     for (unsigned i = 0; i < CLASSES; i++) {
         struct class *class = class_at((struct session *)(uintptr_t)session, i);
         if (class && choose_early((struct session *)(uintptr_t)session, class, &chosen))
@@ -286,6 +358,14 @@ bool schedule_choose(struct session *session, struct session_strand *strand, str
 {
     session->limit_due = NEVER;
     chosen->limit = UINT64_MAX;
+    chosen->strand = strand;
+    chosen->ahead = 0;
+    chosen->own = NULL;
+    chosen->class = NULL;
+    if (schedule_own(session, strand, chosen))
+        return true;
+    if (!strand_carries(strand)) /* it was asked for what is bound to it alone, of which the last may just have gone */
+        return false;
     if (!strand->early && !list_empty(&session->reserved)) {
         chosen->class = NULL;
         chosen->lane = LANE_COUNT;
@@ -297,6 +377,7 @@ bool schedule_choose(struct session *session, struct session_strand *strand, str
         uint64_t bits = session->busy[word];
         while (bits) {
             unsigned index = word * 64 + (unsigned)__builtin_ctzll(bits);
+            chosen->class_index = (uint8_t)index;
             struct class *class = class_at(session, index);
             bits &= bits - 1;
             if (!class || class_empty(class)) {
@@ -310,16 +391,22 @@ bool schedule_choose(struct session *session, struct session_strand *strand, str
     return false;
 }
 
-void schedule_used(struct chosen *chosen, size_t bytes)
+void turn_used(uint8_t *turn, uint32_t *quantum, uint8_t lane, uint8_t lanes, size_t bytes)
+{
+    if (*turn != lane || *quantum == 0) {
+        *turn = lane;
+        *quantum = BULK_MIN;
+    }
+    *quantum = bytes < *quantum ? *quantum - (uint32_t)bytes : 0;
+    if (*quantum == 0)
+        *turn = (uint8_t)((lane + 1) % lanes);
+}
+
+void schedule_used(struct session_strand *strand, const struct chosen *chosen, size_t bytes)
 {
     struct class *class = chosen->class;
-    if (chosen->lane == LANE_COUNT)
-        return;
-    if (class->turn != chosen->lane || class->quantum == 0) {
-        class->turn = (uint8_t)chosen->lane;
-        class->quantum = BULK_MIN;
-    }
-    class->quantum = bytes < class->quantum ? class->quantum - (uint32_t)bytes : 0;
-    if (class->quantum == 0)
-        class->turn = (uint8_t)((chosen->lane + 1) % LANE_COUNT);
+    if (chosen->own)
+        own_used(strand, chosen, bytes);
+    else if (chosen->lane != LANE_COUNT)
+        turn_used(&class->turn, &class->quantum, (uint8_t)chosen->lane, LANE_COUNT, bytes);
 }

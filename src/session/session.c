@@ -2,13 +2,15 @@
 /* A session's life, its strands, its time and its numbers. */
 #include <string.h>
 
-#include "session/internal.h"
+#include "session/scheduler.h"
 
 #define OPEN_FLOWS 4096
 
 static void lists_init(struct session *session)
 {
     list_init(&session->strands);
+    list_init(&session->unit_lanes);
+    list_init(&session->held_units);
     list_init(&session->ending);
     list_init(&session->raising);
     list_init(&session->ready);
@@ -21,11 +23,14 @@ static void lists_init(struct session *session)
     RB_INIT(&session->inbound);
     RB_INIT(&session->waiters);
     RB_INIT(&session->streams);
+    list_init(&session->chances);
     heap_init(&session->expiries, session->memory);
+    heap_init(&session->send_times, session->memory);
     range_set_init(&session->failed, session->memory);
     range_set_init(&session->settled, session->memory);
     range_set_init(&session->undelivered, session->memory);
     range_set_init(&session->streams_seen, session->memory);
+    range_set_init(&session->strand_numbers, session->memory);
     schedule_init(session);
 }
 
@@ -60,18 +65,10 @@ int session_new(const struct session_config *config, int64_t now, struct session
     session->next_stream = config->opener ? 0 : 1;
     lists_init(session);
     limits_init(session);
+    session->ask_again = NEVER;
+    scheduler_review(session);
     *ret_session = session;
     return 0;
-}
-
-static void strand_free(struct session_strand *strand)
-{
-    struct session *session = strand->session;
-    session_bulk_done(strand);
-    list_remove(&strand->link);
-    ledger_free(session, &strand->ledger);
-    memory_release(session->memory, strand->partial, strand->partial_capacity);
-    memory_release(session->memory, strand, sizeof *strand);
 }
 
 void session_free(struct session *session)
@@ -79,15 +76,20 @@ void session_free(struct session *session)
     const struct memory *memory = session->memory;
     inbound_free_all(session);
     while (!list_empty(&session->strands))
-        strand_free(list_first(&session->strands, struct session_strand, link));
+        strand_remove(list_first(&session->strands, struct session_strand, link));
     outbound_free_all(session);
     streams_free_all(session);
     schedule_free(session);
+    chances_free(session);
     heap_free(&session->expiries);
+    heap_free(&session->send_times);
     range_set_clear(&session->failed);
     range_set_clear(&session->settled);
     range_set_clear(&session->undelivered);
     range_set_clear(&session->streams_seen);
+    range_set_clear(&session->strand_numbers);
+    tells_free(session);
+    copies_free(session);
     runs_free(memory, &session->outcomes);
     runs_free(memory, &session->expires);
     runs_free(memory, &session->sents);
@@ -102,103 +104,6 @@ void session_free(struct session *session)
     text_keep(session, session->peer_close_reason, "", 0);
     text_keep(session, session->end_reason, "", 0);
     memory_release(memory, session, sizeof *session);
-}
-
-/* ---- strands */
-
-int session_strand_add(struct session *session, void *user, bool early, int64_t now, struct session_strand **ret_strand)
-{
-    session->now = now;
-    if (session->ended)
-        return -ESHUTDOWN;
-    struct session_strand *strand = memory_allocate_zero(session->memory, sizeof *strand);
-    if (!strand)
-        return -ENOMEM;
-    strand->session = session;
-    strand->user = user;
-    strand->number = session->next_strand++;
-    strand->early = early;
-    strand->bulk_bytes = BULK_MIN;
-    strand->ack_due = NEVER;
-    strand->last_received = now;
-    list_append(&session->strands, &strand->link);
-    trim_arm(session);
-    *ret_strand = strand;
-    return 0;
-}
-
-void *session_strand_user(const struct session_strand *strand)
-{
-    return strand->user;
-}
-
-void session_strand_secured(struct session_strand *strand, bool accepted, int64_t now)
-{
-    struct session *session = strand->session;
-    session->now = now;
-    if (!strand->early)
-        return;
-    strand->early = false;
-    if (accepted)
-        return;
-    strand->acked = 0;
-    if (ledger_lost(strand) < 0)
-        end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
-    strand->sent = 0; /* the peer counts from where the handshake ended */
-}
-
-/* ACKs are not in the ledger: those that the strand carried may never have come, so all are told once more. */
-static void acks_again(struct session *session)
-{
-    for (struct list *link = session->strands.next; link != &session->strands; link = link->next) {
-        struct session_strand *strand = container_of(link, struct session_strand, link);
-        strand->ack_told = 0;
-        strand->ack_wanted = strand->received > 0;
-    }
-}
-
-void session_strand_lost(struct session_strand *strand, int code, const char *reason, int64_t now)
-{
-    struct session *session = strand->session;
-    session_enter(session, now);
-    session_bulk_done(strand);
-    if (ledger_lost(strand) < 0)
-        end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
-    acks_again(session);
-    strand_free(strand);
-    if (list_empty(&session->strands)) {
-        end_session(session, code, 0, false, reason);
-        session->abort_wanted = false; /* there is nobody to tell */
-    }
-    session_leave(session);
-}
-
-void session_strand_set_rate(struct session_strand *strand, uint64_t bytes_per_second)
-{
-    uint64_t bytes = bytes_per_second / 1000; /* about 1 ms */
-    strand->bulk_bytes = bytes < BULK_MIN ? BULK_MIN : bytes > BULK_MAX ? BULK_MAX : bytes;
-}
-
-void session_strand_suspect(struct session_strand *strand, bool suspected, int64_t now)
-{
-    struct session *session = strand->session;
-    session->now = now;
-    if (strand->suspected == suspected)
-        return;
-    strand->suspected = suspected;
-    if (!suspected)
-        return;
-    acks_again(session);
-    if (ledger_lost(strand) < 0)
-        end_session(session, -ENOMEM, SESSION_CODE(SESSION_CODE_MEMORY), false, "out of memory");
-}
-
-void session_strand_get(const struct session_strand *strand, uint64_t *ret_sent, uint64_t *ret_acked,
-                        bool *ret_suspected)
-{
-    *ret_sent = strand->sent;
-    *ret_acked = strand->acked;
-    *ret_suspected = strand->suspected;
 }
 
 bool session_early_waiting(const struct session *session)
@@ -230,16 +135,16 @@ static void trim_check(struct session *session)
 static bool ending_due(const struct session *session)
 {
     for (const struct list *link = session->ending.next; link != &session->ending; link = link->next)
-        if (!container_of(link, struct outbound, link)->pinned)
+        if (!container_of(link, struct outbound, link)->pins)
             return true;
     return false;
 }
 
 static int64_t events_due(const struct session *session)
 {
-    bool pending = session->sents.count || session->told.count || ending_due(session) ||
-                   (!list_empty(&session->ready) && !session->paused) || !list_empty(&session->stream_news) ||
-                   (session->close_said && session->peer_closed);
+    bool pending = session->sents.count || session->told.count || ending_due(session) || session->useless_wanted ||
+                   session->suspicion_news || (!list_empty(&session->ready) && !session->paused) ||
+                   !list_empty(&session->stream_news) || (session->close_said && session->peer_closed);
     if (session->ended)
         return session->ended_told ? NEVER : session->now;
     return pending ? session->now : NEVER;
@@ -253,8 +158,13 @@ int64_t session_due(const struct session *session)
     const struct heap_node *expiry = heap_first(&session->expiries);
     if (expiry && expiry->key < due)
         due = expiry->key;
+    const struct heap_node *sending = heap_first(&session->send_times);
+    if (sending && sending->key < due)
+        due = sending->key;
     if (session->limit_due < due)
         due = session->limit_due;
+    if (session->ask_again < due)
+        due = session->ask_again;
     if (session->outcomes.count && session->outcomes_due && session->outcomes_due < due)
         due = session->outcomes_due;
     if (session->trim_armed && session->trim_due < due)
@@ -279,6 +189,9 @@ void session_tick(struct session *session, int64_t now)
         if (session->outcomes_due <= now)
             session->outcomes_due = 0; /* they wait for room alone now */
         outbound_expire_due(session);
+        send_times_due(session);
+        if (session->ask_again <= now)
+            session->ask_again = NEVER; /* likewise */
         if (session->limit_due <= now)
             session->limit_due = NEVER; /* the next look at what may be sent sets it again */
         trim_check(session);
@@ -299,7 +212,7 @@ void session_resume(struct session *session, int64_t now)
     session->paused = false;
     struct inbound *inbound;
     RB_FOREACH(inbound, inbound_tree, &session->inbound)
-    if (inbound_by_parts(inbound) && (inbound->consumed < inbound->got || inbound_is_whole(inbound)))
+    if (inbound_by_parts(inbound) && (inbound->gaps || inbound->consumed < inbound->got || inbound_is_whole(inbound)))
         deliver_when_ready(session, inbound);
     session_leave(session);
 }

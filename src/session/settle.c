@@ -109,6 +109,7 @@ static void wake_waiters(struct session *session, uint64_t id, bool delivered)
             inbound->properties.flags |= MESSAGE_ANTECEDENT_LOST;
         if (--inbound->waiting_for == 0) {
             waiters_free(session, inbound);
+            stall_inbound(session, inbound);
             deliver_when_ready(session, inbound);
         }
         waiter = next;
@@ -168,11 +169,19 @@ int settle_delivered(struct session *session, uint64_t first, uint64_t count)
     return r < 0 ? r : note_settled(session, first, first + count, true);
 }
 
-int settle_inbound(struct session *session, uint64_t id, uint8_t kind, const char *reason)
+static int tell_partial(struct session *session, uint64_t id, uint64_t missing)
 {
-    int r = kind == OUTCOME_REFUSED ? refusal_add(session, id, reason) : tell_outcome(session, kind, id, 1);
-    if (r == 0)
-        r = note_settled(session, id, id + 1, kind == OUTCOME_DELIVERED);
+    trim_arm(session);
+    if (session->outcomes.count >= UNTOLD_MAX(session))
+        return violation(session, SESSION_CODE_LIMIT, "the peer does not take the outcomes of its messages");
+    if (runs_add(session->memory, &session->outcomes, OUTCOME_PARTIAL, id, missing, 1) < 0)
+        return violation(session, SESSION_CODE_MEMORY, "out of memory");
+    return 0;
+}
+
+static int settle_told(struct session *session, uint64_t id, uint8_t kind)
+{
+    int r = note_settled(session, id, id + 1, kind == OUTCOME_DELIVERED);
     if (r < 0)
         return r;
     struct inbound *inbound = inbound_find(session, id);
@@ -181,6 +190,18 @@ int settle_inbound(struct session *session, uint64_t id, uint8_t kind, const cha
     if (!RB_EMPTY(&session->waiters))
         wake_waiters(session, id, kind == OUTCOME_DELIVERED);
     return session->ended ? -ESHUTDOWN : 0;
+}
+
+int settle_inbound(struct session *session, uint64_t id, uint8_t kind, const char *reason)
+{
+    int r = kind == OUTCOME_REFUSED ? refusal_add(session, id, reason) : tell_outcome(session, kind, id, 1);
+    return r < 0 ? r : settle_told(session, id, kind);
+}
+
+int settle_partial(struct session *session, uint64_t id, uint64_t missing)
+{
+    int r = tell_partial(session, id, missing);
+    return r < 0 ? r : settle_told(session, id, OUTCOME_PARTIAL);
 }
 
 /* ---- EXPIRE */
@@ -250,13 +271,38 @@ static int expire_range(struct session *session, uint8_t kind, uint64_t first, u
     return 0;
 }
 
+/* The sender sends no more of a lossy message, or (skipped) nothing of what is missing below `size`: who takes it with gaps
+ * has what came, and for others it is lost. One that had ended was told, and is
+ * not told again: else the answer could overtake what it was. */
+static int expire_given_up(struct session *session, uint8_t kind, uint64_t id, uint64_t size)
+{
+    if (settled_contains(session, id))
+        return 0;
+    struct inbound *inbound = inbound_find(session, id);
+    if (!inbound || !inbound->opened || !inbound->gaps)
+        return expire_range(session, EXPIRE_EXPIRED, id, 1);
+    if (kind == EXPIRE_SKIPPED) {
+        gaps_skip(session, inbound, size);
+        return 0;
+    }
+    bool differs = inbound->size != SESSION_SIZE_UNKNOWN && inbound->size != size;
+    if (differs || inbound_extent(inbound) > size)
+        return violation(session, SESSION_CODE_PROTOCOL, "a message is not as long as it said");
+    inbound->size = size;
+    return gaps_given_up(session, inbound);
+}
+
 /* The sender opened the message and paid. When its opening was lost with a strand we never charged it, and give the cost back
  * all the same: else credit would leak away. */
 static int expire_opened(struct session *session, uint8_t kind, const uint8_t *at, const uint8_t *end)
 {
-    uint64_t id, cost;
+    uint64_t id, cost, size = 0;
     at = varint_get(at, end, &id);
-    if (!at || !varint_get(at, end, &cost) || id == 0 || cost < MESSAGE_COST)
+    if (at)
+        at = varint_get(at, end, &cost);
+    if (at && kind >= EXPIRE_GIVEN_UP)
+        at = varint_get(at, end, &size);
+    if (!at || id == 0 || cost < MESSAGE_COST)
         return violation(session, SESSION_CODE_PROTOCOL, "an EXPIRE is malformed");
     if (!settled_contains(session, id)) {
         const struct inbound *inbound = inbound_find(session, id);
@@ -266,6 +312,8 @@ static int expire_opened(struct session *session, uint8_t kind, const uint8_t *a
             return r;
         credit_return(session, missing);
     }
+    if (kind >= EXPIRE_GIVEN_UP)
+        return expire_given_up(session, kind, id, size);
     return expire_range(session, kind, id, 1);
 }
 
@@ -275,7 +323,7 @@ int expire_read(struct session *session, const uint8_t *at, const uint8_t *end)
     at = varint_get(at, end, &kind);
     if (!at || kind >= EXPIRE_KINDS)
         return violation(session, SESSION_CODE_PROTOCOL, "an EXPIRE is of no known kind");
-    if (kind & EXPIRE_OPENED)
+    if (kind & EXPIRE_OPENED || kind >= EXPIRE_GIVEN_UP)
         return expire_opened(session, (uint8_t)kind, at, end);
     return ranges_read(session, at, end, expire_range, (uint8_t)kind);
 }

@@ -5,8 +5,7 @@
 #define SCALE 1000000
 #define BURST_TIME 20000    /* microseconds of bandwidth that a limited stream may save up */
 #define RESERVE_TIME 250000 /* a reservation outlasts a large message's frame in between */
-#define BURST_MIN 16384
-#define WORTH_SENDING 4096 /* bytes a limited stream waits for, so that it does not dribble */
+#define WORTH_SENDING 4096  /* bytes a limited stream waits for, so that it does not dribble */
 
 static int stream_compare(const struct session_stream *a, const struct session_stream *b)
 {
@@ -117,7 +116,7 @@ int session_stream_renice(struct session_stream *stream, int niceness)
 {
     if (niceness < -100 || niceness > 155)
         return -EINVAL;
-    unschedule_stream(stream->session, stream);
+    unschedule_stream(stream);
     stream->class = (uint8_t)(niceness + CLASS_NORMAL);
     stream_wake(stream);
     return 0;
@@ -128,7 +127,7 @@ int session_stream_set_bandwidth(struct session_stream *stream, uint64_t bandwid
     if ((limit && bandwidth == 0) || bandwidth / 8 > INT64_MAX / (SCALE * UINT64_C(100)))
         return -EINVAL;
     stream->session->now = now;
-    unschedule_stream(stream->session, stream);
+    unschedule_stream(stream);
     stream->bandwidth = bandwidth / 8;
     if (limit && stream->bandwidth == 0)
         stream->bandwidth = 1;
@@ -141,24 +140,10 @@ int session_stream_set_bandwidth(struct session_stream *stream, uint64_t bandwid
 
 /* ---- what may be sent */
 
-static int64_t burst(const struct session_stream *stream)
-{
-    int64_t saved = (int64_t)stream->bandwidth * (stream->limit ? BURST_TIME : RESERVE_TIME);
-    return saved > (int64_t)BURST_MIN * SCALE ? saved : (int64_t)BURST_MIN * SCALE;
-}
-
 void stream_count_tokens(struct session_stream *stream, int64_t now)
 {
-    int64_t most = burst(stream), passed = now - stream->tokens_at;
-    if (passed <= 0)
-        return;
-    stream->tokens_at = now;
-    if (passed > most / (int64_t)stream->bandwidth)
-        stream->tokens = most;
-    else
-        stream->tokens += passed * (int64_t)stream->bandwidth;
-    if (stream->tokens > most)
-        stream->tokens = most;
+    int64_t saved = stream->limit ? BURST_TIME : RESERVE_TIME;
+    tokens_count(&stream->tokens, &stream->tokens_at, stream->bandwidth, saved, now);
 }
 
 static uint64_t unsent(const struct session_stream *stream)
@@ -167,7 +152,14 @@ static uint64_t unsent(const struct session_stream *stream)
     return end > stream->sent ? end - stream->sent : 0;
 }
 
-bool stream_has_work(const struct session_stream *stream)
+uint64_t stream_waits(const struct session_stream *stream)
+{
+    uint64_t first, end;
+    bool again = range_set_next(&stream->again, stream->pieces.released, &first, &end);
+    return unsent(stream) + (again ? end - first : 0);
+}
+
+static bool has_work(const struct session_stream *stream)
 {
     if (stream->reset || stream->dead)
         return false;
@@ -175,10 +167,9 @@ bool stream_has_work(const struct session_stream *stream)
            (stream->shut && !stream->fin_sent && stream->sent == stream->pieces.end);
 }
 
-uint64_t stream_sendable(const struct session_stream *stream, int64_t now, bool reserved)
+uint64_t stream_sendable(const struct session_stream *stream, bool reserved)
 {
-    (void)now;
-    if (!stream_has_work(stream))
+    if (!has_work(stream))
         return 0;
     if (!stream->bandwidth || !(reserved || stream->limit))
         return UINT64_MAX;
@@ -192,7 +183,7 @@ uint64_t stream_sendable(const struct session_stream *stream, int64_t now, bool 
 int64_t stream_limit_due(const struct session_stream *stream)
 {
     uint64_t waiting = unsent(stream) + (stream->again.count ? WORTH_SENDING : 0);
-    if (waiting == 0 && !stream_has_work(stream))
+    if (waiting == 0 && !has_work(stream))
         return NEVER;
     int64_t need = (int64_t)(waiting < WORTH_SENDING ? waiting : WORTH_SENDING) * SCALE - stream->tokens;
     if (need <= 0)
@@ -202,7 +193,7 @@ int64_t stream_limit_due(const struct session_stream *stream)
 
 void stream_wake(struct session_stream *stream)
 {
-    if (stream_has_work(stream))
+    if (has_work(stream))
         schedule_stream(stream->session, stream);
 }
 
@@ -225,14 +216,10 @@ static void stream_free(struct session_stream *stream)
 static void stream_forget(struct session_stream *stream)
 {
     struct session *session = stream->session;
-    unschedule_stream(session, stream);
-    for (struct list *link = session->strands.next; link != &session->strands; link = link->next) {
-        struct session_strand *strand = container_of(link, struct session_strand, link);
-        if (strand->into_stream == stream) {
-            strand->into_stream = NULL;
-            strand->into_skip = true;
-        }
-    }
+    stall_ends(session, &stream->stalled_at);
+    unschedule_stream(stream);
+    if (stream->filling)
+        lanes_skip(session, NULL, stream);
     if (stream->credit_wanted)
         session->streams_wanting--;
     if (stream->reset_wanted)
@@ -243,7 +230,7 @@ static void stream_forget(struct session_stream *stream)
     if (!stream->local) /* charged when the first was heard of it */
         credit_return(session, MESSAGE_COST + BEFORE_FLOW_CREDIT);
     stream->dead = true;
-    if (stream->pinned)
+    if (stream->pins)
         list_append(&session->graveyard, &stream->link);
     else
         stream_free(stream);
@@ -252,7 +239,8 @@ static void stream_forget(struct session_stream *stream)
 
 void stream_unpin(struct session_stream *stream)
 {
-    stream->pinned = false;
+    if (--stream->pins)
+        return;
     if (stream->dead) {
         list_remove(&stream->link);
         stream_free(stream);
@@ -279,10 +267,18 @@ void stream_news(struct session_stream *stream)
         list_append(&stream->session->stream_news, &stream->news);
 }
 
+/* All that we send on it has come; in its own order only on a strand of bytes. */
+static bool sending_done(const struct session_stream *stream)
+{
+    return stream->fin_acked && (stream->first_acked || !stream->local) &&
+           stream->pieces.released == stream->pieces.end;
+}
+
 void stream_ended_check(struct session_stream *stream)
 {
-    bool sent = stream->fin_acked && stream->pieces.released == stream->pieces.end;
-    bool read = stream->consumed == stream->end;
+    bool sent = sending_done(stream);
+    bool known = stream->local || stream->opened; /* its end may overtake its beginning */
+    bool read = known && stream->consumed == stream->end;
     if ((stream->reset && !stream->reset_wanted) || (sent && read)) {
         stream->news_closed = true;
         stream_news(stream);
@@ -294,7 +290,7 @@ int session_stream_reset(struct session_stream *stream, uint64_t code)
     struct session *session = stream->session;
     if (stream->reset || stream->dead)
         return -ECONNRESET;
-    unschedule_stream(session, stream);
+    unschedule_stream(stream);
     stream->reset = true;
     stream->reset_code = code;
     if (session->ended || (stream->local && !stream->paid)) { /* the peer has not heard of it */
@@ -303,6 +299,7 @@ int session_stream_reset(struct session_stream *stream, uint64_t code)
     }
     stream->reset_wanted = true;
     session->streams_wanting++;
+    units_useless_check(session);
     return 0;
 }
 
@@ -343,8 +340,15 @@ bool streams_done(const struct session *session)
 {
     struct session_stream *stream;
     RB_FOREACH(stream, stream_tree, (struct stream_tree *)(uintptr_t)&session->streams)
-    if (!stream->reset && !(stream->fin_acked && stream->pieces.released == stream->pieces.end))
-        return false;
+    {
+        if (stream->reset)
+            continue;
+        if (!sending_done(stream))
+            return false;
+        /* One that it learned of after its CLOSE: its end of that may have been overtaken by it. */
+        if (session->peer_closed && stream->end == UINT64_MAX)
+            return false;
+    }
     return session->streams_wanting == 0;
 }
 
@@ -353,7 +357,7 @@ void streams_end(struct session *session, bool clean)
     struct session_stream *stream;
     RB_FOREACH(stream, stream_tree, &session->streams)
     {
-        unschedule_stream(session, stream);
+        unschedule_stream(stream);
         if (!clean || stream->end == UINT64_MAX)
             stream->reset = true;
         stream->reset_wanted = stream->credit_wanted = false;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams: the receiving side. Bytes lie in a ring as large as the window until the program reads them. */
-#include <string.h>
-
 #include "session/internal.h"
+#include "session/ring.h"
 
 #define RING_MIN 4096
 
@@ -86,8 +85,9 @@ int stream_begin(struct session_strand *strand, const struct stream_frame *frame
         return r;
     if (end > stream->told)
         return violation(session, SESSION_CODE_LIMIT, "a stream went beyond its credit");
-    if (end > stream->end ||
-        (frame->flags & STREAM_LAST && (end < stream->got || (stream->end != UINT64_MAX && end != stream->end))))
+    bool ends_elsewhere =
+        end < stream->got || end < range_set_end(&stream->have) || (stream->end != UINT64_MAX && end != stream->end);
+    if (end > stream->end || (frame->flags & STREAM_LAST && ends_elsewhere))
         return violation(session, SESSION_CODE_PROTOCOL, "a stream does not end where it said");
     if (frame->flags & STREAM_FIRST && !stream->local && !stream->opened)
         r = tell_opened(session, stream, frame->niceness);
@@ -107,16 +107,8 @@ static int ring_grow(struct session_stream *stream, uint64_t wanted)
     uint8_t *ring = memory_allocate(memory, capacity);
     if (!ring)
         return violation(stream->session, SESSION_CODE_MEMORY, "out of memory");
-    for (uint64_t at = stream->consumed; at < stream->consumed + stream->ring_capacity;) {
-        size_t from = (size_t)(at % stream->ring_capacity), to = (size_t)(at % capacity);
-        size_t here = stream->ring_capacity - from;
-        if (here > capacity - to)
-            here = capacity - to;
-        if (here > stream->consumed + stream->ring_capacity - at)
-            here = (size_t)(stream->consumed + stream->ring_capacity - at);
-        memcpy(ring + to, stream->ring + from, here);
-        at += here;
-    }
+    if (stream->ring)
+        ring_move(ring, capacity, stream->ring, stream->ring_capacity, stream->consumed);
     memory_release(memory, stream->ring, stream->ring_capacity);
     stream->ring = ring;
     stream->ring_capacity = capacity;
@@ -126,8 +118,11 @@ static int ring_grow(struct session_stream *stream, uint64_t wanted)
 static int note_bytes(struct session_stream *stream, uint64_t offset, uint64_t end)
 {
     struct session *session = stream->session;
-    if (offset > stream->got)
-        return gap_add(session, &stream->have, offset, end);
+    if (offset > stream->got) {
+        int r = gap_add(session, &stream->have, offset, end);
+        stall_stream(stream);
+        return r;
+    }
     session->gaps -= stream->have.count;
     stream->got = end;
     uint64_t first;
@@ -137,6 +132,7 @@ static int note_bytes(struct session_stream *stream, uint64_t offset, uint64_t e
         range_set_drop_first(&stream->have);
     }
     session->gaps += stream->have.count;
+    stall_stream(stream);
     return 0;
 }
 
@@ -153,12 +149,7 @@ int stream_place(struct session_stream *stream, uint64_t offset, const uint8_t *
     int r = ring_grow(stream, end - stream->consumed);
     if (r < 0)
         return r;
-    for (size_t done = 0; done < size;) {
-        size_t place = (size_t)((offset + done) % stream->ring_capacity);
-        size_t here = stream->ring_capacity - place < size - done ? stream->ring_capacity - place : size - done;
-        memcpy(stream->ring + place, data + done, here);
-        done += here;
-    }
+    ring_put(stream->ring, stream->ring_capacity, offset, data, size);
     return note_bytes(stream, offset, end);
 }
 
@@ -213,13 +204,8 @@ int64_t session_stream_read(struct session_stream *stream, void *buffer, size_t 
     uint64_t here = stream->got - stream->consumed;
     if (here < size)
         size = (size_t)here;
-    for (size_t done = 0; done < size;) {
-        size_t place = (size_t)(stream->consumed % stream->ring_capacity);
-        size_t piece = stream->ring_capacity - place < size - done ? stream->ring_capacity - place : size - done;
-        memcpy((uint8_t *)buffer + done, stream->ring + place, piece);
-        done += piece;
-        stream->consumed += piece;
-    }
+    ring_get(stream->ring, stream->ring_capacity, stream->consumed, buffer, size);
+    stream->consumed += size;
     stream->session->statistics.bytes_received += size;
     allow(stream);
     stream_ended_check(stream);
@@ -238,7 +224,7 @@ int stream_reset_read(struct session *session, uint64_t id, uint64_t code)
         stream->reset_wanted = false;
         session->streams_wanting--;
     }
-    unschedule_stream(session, stream);
+    unschedule_stream(stream);
     stream->reset = true;
     stream->reset_code = code;
     stream_ended_check(stream);

@@ -19,6 +19,10 @@ enum frame_type {
     FRAME_PONG,
     FRAME_CLOSE,
     FRAME_ABORT,
+    FRAME_JOIN, /* these two are read before a session sees the strand, and ignored after that */
+    FRAME_JOIN_OK,
+    FRAME_STRAND,
+    FRAME_TELL,
 };
 
 #define FRAME_BODY_MAX 16384
@@ -32,15 +36,33 @@ enum property {
     PROPERTY_END = 0,
     PROPERTY_ANTECEDENTS = 1,
     PROPERTY_NICENESS = 2,
+    PROPERTY_TIMESTAMP = 3,
     PROPERTY_STAMP = 4,
+    PROPERTY_COORDINATES = 5,
     PROPERTY_LIFETIME = 6,
     PROPERTY_FLAGS = 8,
     PROPERTY_REPLY_TO = 10,
+    PROPERTY_RELIABILITY = 12,
 };
 enum property_flag { MESSAGE_ORDERED = 1, MESSAGE_ANTECEDENT_LOST = 2, MESSAGE_REPLAYABLE = 4 };
 
-enum outcome_kind { OUTCOME_DELIVERED, OUTCOME_LATE, OUTCOME_LOST, OUTCOME_REFUSED, OUTCOME_LARGE, OUTCOME_KINDS };
-enum expire_kind { EXPIRE_EXPIRED = 0, EXPIRE_CANCELLED = 1, EXPIRE_OPENED = 2, EXPIRE_KINDS = 4 };
+enum outcome_kind {
+    OUTCOME_DELIVERED,
+    OUTCOME_LATE,
+    OUTCOME_LOST,
+    OUTCOME_REFUSED,
+    OUTCOME_LARGE,
+    OUTCOME_PARTIAL,
+    OUTCOME_KINDS,
+};
+enum expire_kind {
+    EXPIRE_EXPIRED = 0,
+    EXPIRE_CANCELLED = 1,
+    EXPIRE_OPENED = 2, /* added to these two */
+    EXPIRE_GIVEN_UP = 4,
+    EXPIRE_SKIPPED = 5,
+    EXPIRE_KINDS,
+};
 
 enum parameter {
     PARAMETER_CREDIT = 1,
@@ -52,7 +74,11 @@ enum parameter {
     PARAMETER_IDLE,
 };
 
+enum strand_told { STRAND_CARRIES, STRAND_STANDBY, STRAND_SUSPECTED, STRAND_TOLD_KINDS };
+
 #define VERSION 1
+/* Microseconds of any clock and of a lifetime, so that sums and differences of a few of them are no overflow. */
+#define CLOCK_MAX (UINT64_C(1) << 60)
 #define BEFORE_CREDIT 262144
 #define BEFORE_FLOW_CREDIT 65536
 #define BEFORE_OPEN_FLOWS 128
