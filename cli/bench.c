@@ -9,12 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <hawser/trace.h>
+
 #include "commands.h"
 #include "units.h"
 
 #define DEFAULT_TIMEOUT_S 120
 
-static const char *const whats[] = {"oneway", "pingpong", "idle", "setup", "growth", "queue", "urgent"};
+static const char *const whats[] = {"oneway", "pingpong", "idle", "setup", "growth", "queue", "urgent", "departure"};
 
 static int wrong(const char *text)
 {
@@ -43,7 +45,7 @@ static int parse(struct bench *bench)
     if (!bench->server && strcmp(side, "client") != 0)
         return wrong("the first word is server or client");
     if (parse_what(bench, o->what) < 0)
-        return wrong("--what is oneway, pingpong, idle, setup, growth, queue or urgent");
+        return wrong("--what is oneway, pingpong, idle, setup, growth, queue, urgent or departure");
     if (o->mode && strcmp(o->mode, "run") != 0 && strcmp(o->mode, "poll") != 0)
         return wrong("--mode is run or poll");
     if (o->size < BENCH_MESSAGE_MIN)
@@ -161,6 +163,15 @@ void bench_stop(struct bench *bench)
     hawser_stop(bench->tool->context, 0);
 }
 
+static struct tool *traced; /* NULL: there is no trace to be ended */
+
+/* A measurement that fails ends the program where it stands; what was traced until then is what one wants to see. */
+static void end_trace(void)
+{
+    if (traced)
+        hawser_context_set_trace(traced->context, -1, NULL);
+}
+
 int command_bench(struct tool *tool)
 {
     struct bench bench = {.tool = tool};
@@ -172,10 +183,15 @@ int command_bench(struct tool *tool)
     set_limits(tool->options);
     use_port(&bench, endpoint);
     r = open_context(&bench);
+    if (r == 0 && (code = tool_show(tool)) >= 0)
+        r = -EINVAL;
+    if (r == 0 && tool->trace_fd >= 0 && atexit(end_trace) == 0)
+        traced = tool;
     if (r == 0)
         r = bench.server ? bench_serve(&bench) : bench_client(&bench);
     if (r < 0)
         fprintf(stderr, "hawser bench: %s\n", hawser_strerror(r));
+    traced = NULL; /* its context ends it */
     free(bench.server_dir);
     free(bench.client_dir);
     free(bench.state_dir);

@@ -17,7 +17,7 @@
 #define BENCH_IN_FLIGHT 32                   /* outstanding messages in `growth` */
 #define BENCH_FULL ((uint64_t)1 << 62)
 
-enum bench_what { ONEWAY, PINGPONG, IDLE, SETUP, GROWTH, QUEUE, URGENT };
+enum bench_what { ONEWAY, PINGPONG, IDLE, SETUP, GROWTH, QUEUE, URGENT, DEPARTURE };
 
 /* The first byte of a message says what the server does with it. */
 enum bench_kind {

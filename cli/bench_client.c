@@ -43,7 +43,7 @@ static void queue_limits(const struct bench *b, hawser_associate_options *option
     if (b->what == QUEUE) {
         options->send_queue_messages = b->queued + 64;
         options->send_queue = (b->queued + 64) * (b->size + 256);
-    } else if (b->size >= BENCH_LARGE) {
+    } else if (b->size >= BENCH_LARGE && b->what != URGENT) {
         /* Lent bytes are not held against us, so it is their number that keeps a queue short. */
         uint64_t messages = BENCH_QUEUED_BYTES / b->size;
 
@@ -61,10 +61,12 @@ void bench_line_open(struct bench_client *c, struct bench_line *line)
     hawser_associate_options options = {
         .struct_size = sizeof(options),
         .identity = b->tool->identity,
+        .stack = b->tool->options->stack,
         .no_early_data = true,
         .no_fast_open = true,
         .no_resumption = !b->resumed,
         .present_certificate = true,
+        .timestamps = b->what == DEPARTURE,
     };
 
     queue_limits(b, &options);
@@ -139,7 +141,7 @@ static void first_established(struct bench_line *line)
 {
     static void (*const measurements[])(struct bench_client *) = {
         [ONEWAY] = bench_oneway, [PINGPONG] = bench_pingpong, [IDLE] = bench_idle,       [SETUP] = bench_setup,
-        [GROWTH] = bench_growth, [QUEUE] = bench_oneway,      [URGENT] = bench_urgently,
+        [GROWTH] = bench_growth, [QUEUE] = bench_oneway,      [URGENT] = bench_urgently, [DEPARTURE] = bench_departures,
     };
 
     line->client->opened = 1;

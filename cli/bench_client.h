@@ -33,8 +33,9 @@ struct bench_client {
     void (*after_sync)(struct bench_client *client);
     void (*begin)(struct bench_client *client);
     uint64_t urgent_sent;
-    bool ready;  /* a message that the pace has counted waits for room */
-    bool paused; /* between two phases: only syncs are under way */
+    bool stamped; /* departure: the stack tells the system's stamps */
+    bool ready;   /* a message that the pace has counted waits for room */
+    bool paused;  /* between two phases: only syncs are under way */
     bool ending;
 };
 
@@ -53,5 +54,6 @@ void bench_growth(struct bench_client *client);
 void bench_idle(struct bench_client *client);
 void bench_setup(struct bench_client *client);
 void bench_urgently(struct bench_client *client);
+void bench_departures(struct bench_client *client);
 
 #endif

@@ -153,7 +153,7 @@ void bench_result(struct bench *bench)
     json_signed(json, "faults", b->ru_minflt - a->ru_minflt);
     json_signed(json, "switches", b->ru_nvcsw - a->ru_nvcsw + b->ru_nivcsw - a->ru_nivcsw);
     json_signed(json, "memory_bytes", bench->to.memory - bench->from.memory);
-    if (bench->what == PINGPONG && !bench->server)
+    if ((bench->what == PINGPONG || bench->what == DEPARTURE) && !bench->server)
         put_samples(bench, json);
     if (bench->what == SETUP)
         json_unsigned(json, "resumed", bench->resumed_setups);

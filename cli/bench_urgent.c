@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `urgent`: small urgent messages behind one bulk message. */
+/* `urgent`: small urgent messages behind one bulk message; independent of one another, or (--ordered) in order. */
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -51,6 +51,13 @@ static int64_t jitter(void)
     return number % JITTER_US;
 }
 
+static int64_t pause_of(const struct bench_client *c)
+{
+    int64_t asked = c->bench->tool->options->interval_us;
+
+    return asked > 0 ? asked : EVERY_US + jitter();
+}
+
 static void send_urgent(void *user)
 {
     struct bench_client *c = user;
@@ -63,9 +70,11 @@ static void send_urgent(void *user)
     urgent.rtt_us = strand.rtt_us;
     urgent.sent_ns = bench_now_ns();
     memcpy(message, &urgent, sizeof(urgent));
-    bench_check(hawser_send(a, message, sizeof(message), HAWSER_MESSAGE(.niceness = -50), NULL), "sending");
+    bench_check(hawser_send(a, message, sizeof(message),
+                            HAWSER_MESSAGE(.niceness = -50, .ordered = c->bench->tool->options->ordered), NULL),
+                "sending");
     if (++c->urgent_sent < c->bench->count)
-        bench_check(hawser_timer(c->bench->tool->context, EVERY_US + jitter(), send_urgent, c, NULL), "a timer");
+        bench_check(hawser_timer(c->bench->tool->context, pause_of(c), send_urgent, c, NULL), "a timer");
 }
 
 static void begin(struct bench_client *c)

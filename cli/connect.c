@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "datagrams.h"
 #include "line.h"
 #include "pump.h"
 
 struct connection {
     struct line line; /* first: the line's callbacks find us by it */
     struct pump pump;
+    struct datagrams datagrams; /* where a message is one */
     bool broken;
 };
 
@@ -56,6 +58,14 @@ static void start(struct line *line)
     struct tool *tool = line->tool;
     int r;
 
+    if (line->bare && is_datagrams(line->association)) {
+        if (datagrams_start(&c->datagrams, line) == 0)
+            return;
+        c->broken = true;
+        complain(tool, "out of memory");
+        line_finish(line);
+        return;
+    }
     c->pump.context = tool->context;
     c->pump.in_fd = STDIN_FILENO;
     c->pump.out_fd = STDOUT_FILENO;
@@ -77,6 +87,10 @@ static void on_closed(struct line *line)
 {
     struct connection *c = (struct connection *)line;
 
+    if (c->datagrams.line) {
+        datagrams_stop(&c->datagrams);
+        return;
+    }
     /* A bare line ends with its stream; what came last may still wait for standard output. */
     if (line->established && line->code == 0 && !line->interrupted && pump_has_more(&c->pump))
         line->held = true;
@@ -98,9 +112,10 @@ int command_connect(struct tool *tool)
         code = line_open(&c.line);
     if (code < 0) {
         code = line_run(&c.line);
-        if (code == EXIT_DONE && c.broken)
+        if (code == EXIT_DONE && (c.broken || c.datagrams.broken))
             code = EXIT_FAILED;
     }
+    datagrams_stop(&c.datagrams);
     pump_stop(&c.pump);
     line_free(&c.line);
     return code;

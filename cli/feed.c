@@ -140,16 +140,18 @@ static hawser_message_options message_options(const struct feed *feed, const str
 {
     const struct options *o = feed->tool->options;
 
-    return (hawser_message_options){
+    hawser_message_options options = {
         .struct_size = sizeof(hawser_message_options),
         .niceness = (int)o->niceness,
-        .lifetime_us = o->lifetime_us,
         .antecedents = file->after ? NULL : feed->antecedents,
         .antecedent_count = file->after ? 0 : feed->antecedent_count,
         .ordered = o->ordered,
         .safely_replayable = o->replayable,
         .want_sent = true,
     };
+
+    marks_put(feed->marks, &options);
+    return options;
 }
 
 static void has_begun(struct feed *feed, struct file *file, hawser_message_id id)

@@ -4,6 +4,7 @@
 #define CLI_FEED_H
 
 #include "gather.h"
+#include "marks.h"
 
 #define FEED_PIECE ((size_t)256 << 10) /* read and given at once; a file that fits is one call */
 
@@ -11,6 +12,7 @@ struct feed {
     struct tool *tool;
     hawser_association *association;
     struct gathering *gathering;
+    const struct marks *marks;
     size_t next; /* the file being given */
     int fd;
     int64_t changed_s, changed_ns; /* its ctime when opened */

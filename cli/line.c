@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "datagrams.h"
 #include "line.h"
 
 #include <errno.h>
@@ -153,25 +154,34 @@ int line_open(struct line *line)
     struct tool *tool = line->tool;
     const struct options *o = tool->options;
     hawser_properties *properties;
+    void *group_key = NULL;
+    size_t group_key_size = 0;
     const char *reason;
     int r;
 
-    if (check_stacks(tool, o->stack) < 0 || make_properties(line, &properties) < 0)
+    if (o->group_key && group_key_read(tool, o->group_key, &group_key, &group_key_size) < 0)
         return EXIT_USAGE;
+    if (check_stacks(tool, o->stack) < 0 || make_properties(line, &properties) < 0) {
+        free(group_key);
+        return EXIT_USAGE;
+    }
     reason_begin(tool);
-    r = hawser_associate(tool->context, line->endpoint,
-                         HAWSER_ASSOCIATE(.policy = o->policy, .identity = tool->identity, .trust = o->trust,
-                                          .trust_file = o->trust_file, .min_verification = o->min_verification,
-                                          .endpoints = line->others, .endpoint_count = line->other_count,
-                                          .local = o->local, .stack = o->stack, .properties = properties,
-                                          .framer = line->framer, .framer_user = line->framer_user, .alpn = line->alpn,
-                                          .server_name = line->server_name, .timeout_us = o->timeout_us,
-                                          .no_early_data = !o->replayable,
-                                          /* who names an identity wants it to be shown */
-                                          .present_certificate = o->identity != NULL || o->certificate != NULL),
-                         &line->association);
+    r = hawser_associate(
+        tool->context, line->endpoint,
+        HAWSER_ASSOCIATE(.policy = o->policy, .paths = o->paths,
+                         .reestablish_us = o->reestablish_us ? o->reestablish_us : -1, .identity = tool->identity,
+                         .trust = o->trust, .trust_file = o->trust_file, .min_verification = o->min_verification,
+                         .endpoints = line->others, .endpoint_count = line->other_count, .local = o->local,
+                         .stack = o->stack, .properties = properties, .framer = line->framer,
+                         .framer_user = line->framer_user, .alpn = line->alpn, .server_name = line->server_name,
+                         .timeout_us = o->timeout_us, .group_key = group_key, .group_key_size = group_key_size,
+                         .hop_limit = (unsigned)o->hops, .no_early_data = !o->replayable,
+                         /* who names an identity wants it to be shown */
+                         .present_certificate = o->identity != NULL || o->certificate != NULL),
+        &line->association);
     reason = reason_end(tool, r);
     hawser_properties_unref(properties);
+    free(group_key);
     if (r < 0) {
         complain(tool, "no line to %s: %s", line->endpoint, reason_after(reason, line->endpoint));
         return is_our_mistake(o, r) ? EXIT_USAGE : EXIT_NO_ASSOCIATION;

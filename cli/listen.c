@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "datagrams.h"
 #include "report.h"
 #include "server.h"
 
@@ -68,13 +69,14 @@ static void on_accepted(const hawser_event *event, void *user)
              hawser_verification_name(event->accepted.peer.verification));
     peer->bare = event->accepted.bare;
     LIST_INIT(&peer->arrivals);
+    LIST_INIT(&peer->kept);
     LIST_INIT(&peer->streams);
     LIST_INSERT_HEAD(&server->peers, peer, link);
     hawser_register(peer->association, HAWSER_CLOSED, on_peer_closed, peer);
     hawser_register(peer->association, HAWSER_PATHS_CHANGED, on_peer_paths, peer);
     messages_serve(peer);
     streams_serve(peer);
-    if (event->accepted.bare && serves_stream(server))
+    if (event->accepted.bare && serves_stream(server) && !is_datagrams(peer->association))
         streams_serve_bare(peer);
 }
 
@@ -138,58 +140,45 @@ static void report_listening(struct server *server, hawser_association *listener
     say(tool, "listening on %s as %s", endpoint, name);
 }
 
-/* What is served on the endpoint: first what needs no --bare. */
-static const char *const stacks[] = {"tls/tcp", "tls/unix", "tcp", "unix"};
-
-static bool is_unix(const char *endpoint)
+static bool is_clear(const char *name, size_t length)
 {
-    const char *at = strncmp(endpoint, "hk-", 3) == 0 ? strchr(endpoint, '@') : NULL;
+    char stack[64];
+    hawser_stack_info info;
 
-    return strncmp(at ? at + 1 : endpoint, "unix:", 5) == 0;
+    snprintf(stack, sizeof(stack), "%.*s", (int)length, name);
+    return hawser_stack_find(stack, &info) == 0 && !info.encrypted;
 }
 
-/* --stack: of the stacks that serve the endpoint, which are taken. The encrypted one is among them. */
-static int choose_stacks(const struct server *server, const char *endpoint, bool *ret_clear)
+/* --stack: with TLS or the like, without. What else can be wrong with it the library says. */
+static int choose_stacks(const struct server *server, bool *ret_secure, bool *ret_clear)
 {
     struct tool *tool = server->tool;
-    bool bare = tool->options->bare, secure = false, clear = false;
-    int unix_socket = is_unix(endpoint);
+    const char *list = tool->options->stack;
+    bool bare = tool->options->bare;
 
-    for (const char *at = tool->options->stack; at; at = *at == ',' ? at + 1 : NULL) {
-        size_t length = strcspn(at, ","), i = 0;
+    *ret_secure = !list;
+    *ret_clear = !list && bare;
+    for (const char *at = list; at; at = *at == ',' ? at + 1 : NULL) {
+        size_t length = strcspn(at, ",");
+        bool clear = is_clear(at, length);
 
-        while (i < 4 && (strlen(stacks[i]) != length || strncmp(stacks[i], at, length) != 0))
-            i++;
-        if (i == 4) {
-            complain(tool,
-                     "--stack: the stack %.*s is not known here; listen takes tls/tcp, tls/unix, and with --bare "
-                     "tcp and unix",
-                     (int)length, at);
+        if (length == 0) {
+            complain(tool, "--stack: a name is missing in \"%s\"", list);
             return -EINVAL;
         }
-        if (i >= 2 && !bare) {
-            complain(tool, "--stack: %s is not encrypted, which only --bare allows", stacks[i]);
+        if (clear && !bare) {
+            complain(tool, "--stack: %.*s is not encrypted, which only --bare allows", (int)length, at);
             return -EINVAL;
         }
-        secure = secure || (int)i == unix_socket;
-        clear = clear || (int)i == unix_socket + 2;
+        *ret_clear |= clear;
+        *ret_secure |= !clear;
         at += length;
     }
-    if (tool->options->stack && !secure && !clear) {
-        complain(tool, "--stack: %s needs the stack %s", endpoint, stacks[unix_socket]);
-        return -EINVAL;
-    }
-    if (tool->options->stack && !secure) {
-        complain(tool, "--stack: a listener on %s takes %s too, beside %s", endpoint, stacks[unix_socket],
-                 stacks[unix_socket + 2]);
-        return -EINVAL;
-    }
-    *ret_clear = bare && (!tool->options->stack || clear);
     return 0;
 }
 
 /* Who is taken beside those that speak hawser/1. NULL: nobody. */
-static int make_properties(const struct server *server, bool clear, hawser_properties **ret_properties)
+static int make_properties(const struct server *server, bool secure, bool clear, hawser_properties **ret_properties)
 {
     hawser_properties *properties = NULL;
     int r = 0;
@@ -197,9 +186,9 @@ static int make_properties(const struct server *server, bool clear, hawser_prope
     if (server->tool->options->bare) {
         r = hawser_properties_new(&properties);
         if (r == 0)
-            r = hawser_properties_set(properties, "session", "prefer");
+            r = hawser_properties_set(properties, "session", secure ? "prefer" : "prohibit");
         if (r == 0 && clear)
-            r = hawser_properties_set(properties, "security", "avoid");
+            r = hawser_properties_set(properties, "security", secure ? "avoid" : "prohibit");
     }
     *ret_properties = properties;
     return r;
@@ -212,12 +201,15 @@ static int listen_on(struct server *server, const char *endpoint)
     hawser_association *listener;
     hawser_properties *properties;
     const char *reason;
-    bool clear;
+    bool secure, clear;
     int r;
 
-    if (choose_stacks(server, endpoint, &clear) < 0)
+    if (choose_stacks(server, &secure, &clear) < 0)
         return EXIT_USAGE;
-    if (make_properties(server, clear, &properties) < 0) {
+    if (o->group_key && !server->group_key &&
+        group_key_read(tool, o->group_key, &server->group_key, &server->group_key_size) < 0)
+        return EXIT_USAGE;
+    if (make_properties(server, secure, clear, &properties) < 0) {
         complain(tool, "out of memory");
         return EXIT_FAILED;
     }
@@ -227,14 +219,18 @@ static int listen_on(struct server *server, const char *endpoint)
                                     .min_verification = o->min_verification, .policy = o->policy,
                                     .properties = properties, .framer = server->framer,
                                     .framer_user = server->framer_user, .alpn = o->alpn,
-                                    .handshake_timeout_us = o->timeout_us, .fast_open = true),
+                                    .handshake_timeout_us = o->timeout_us, .fast_open = true, .stack = o->stack,
+                                    .group_key = server->group_key, .group_key_size = server->group_key_size,
+                                    .reestablish_us = o->reestablish_us ? o->reestablish_us : -1),
                       &listener);
     reason = reason_end(tool, r);
     hawser_properties_unref(properties);
     if (r < 0) {
         complain(tool, "cannot listen on %s: %s", endpoint, reason_after(reason, endpoint));
-        return r == -HAWSER_EENDPOINT || r == -HAWSER_ETRUST || r == -EOPNOTSUPP || r == -EINVAL ? EXIT_USAGE
-                                                                                                 : EXIT_FAILED;
+        return r == -HAWSER_EENDPOINT || r == -HAWSER_ETRUST || r == -EOPNOTSUPP || r == -EINVAL ||
+                       (r == -HAWSER_EPROHIBITED && o->stack)
+                   ? EXIT_USAGE
+                   : EXIT_FAILED;
     }
     server->listeners[server->listener_count++] = listener;
     hawser_register(listener, HAWSER_ACCEPTED, on_accepted, server);
@@ -271,8 +267,9 @@ static int choose_serving(struct server *server)
     struct tool *tool = server->tool;
     const struct options *o = tool->options;
 
-    if (o->echo + o->discard + (o->receive != NULL) + (o->exec != NULL) > 1) {
-        complain(tool, "only one of --echo, --discard, --receive and --exec can be chosen");
+    if (o->echo + o->discard + (o->parts || o->receive) + (o->exec != NULL) > 1) {
+        complain(tool, "only one of --echo, --discard, --parts, --receive and --exec can be chosen, or --parts with "
+                       "--receive");
         return -EINVAL;
     }
     if (o->overwrite && !o->receive) {
@@ -298,6 +295,7 @@ static int choose_serving(struct server *server)
     }
     server->serving = o->echo      ? SERVE_ECHO
                       : o->discard ? SERVE_DISCARD
+                      : o->parts   ? SERVE_PARTS
                       : o->receive ? SERVE_FILES
                       : o->exec    ? SERVE_COMMAND
                                    : SERVE_TERMINAL;
@@ -318,7 +316,7 @@ static int prepare(struct server *server)
         complain(tool, "listen needs an ENDPOINT, or sockets from systemd");
         return EXIT_USAGE;
     }
-    if (server->serving == SERVE_FILES) {
+    if (o->receive) {
         r = storage_open(&server->storage, o->receive, o->overwrite);
         if (r < 0) {
             complain(tool, "the directory %s cannot be used: %s", o->receive, hawser_strerror(r));
@@ -372,6 +370,7 @@ static void end_all(struct server *server)
         peer_free(peer);
     }
     processes_end(server);
+    free(server->group_key);
     free(server->listeners);
     storage_close(&server->storage);
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
 static int run(const struct command *command, int argc, char **argv)
 {
     struct options options;
-    struct tool tool = {.options = &options, .signal_fd = -1};
+    struct tool tool = {.options = &options, .signal_fd = -1, .trace_fd = -1};
     int code;
 
     switch (options_parse(command, argc, argv, &options)) {
@@ -40,10 +42,23 @@ static int help(int argc, char **argv)
     return EXIT_DONE;
 }
 
+/* What is opened must not become standard output where that is closed; writing there fails as before. */
+static void hold_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const struct command *command;
 
+    hold_standard_descriptors();
     if (argc < 2) {
         help_print(stderr);
         return EXIT_USAGE;

@@ -152,6 +152,10 @@ void messages_serve(struct peer *peer)
 {
     hawser_association *a = peer->association;
 
+    if (peer->server->serving == SERVE_PARTS) {
+        parts_serve(peer);
+        return;
+    }
     if (peer->server->serving == SERVE_COMMAND) {
         hawser_register(a, HAWSER_RECEIVED, refuse_received, peer);
         hawser_register(a, HAWSER_ARRIVING, refuse_arriving, peer);
@@ -170,6 +174,7 @@ void messages_end(struct peer *peer)
 {
     struct arrival *arrival;
 
+    parts_end(peer);
     while ((arrival = LIST_FIRST(&peer->arrivals))) {
         report_abandoned(peer, arrival, "the line ended");
         arrival_free(arrival);

@@ -31,11 +31,12 @@ static const struct option *option_find(const char *name, size_t length, unsigne
 
 static bool append(struct string_list *list, char *item)
 {
-    char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
+    char **items = realloc(list->items, (list->count + 2) * sizeof(*items));
 
     if (!items)
         return false;
     items[list->count] = item;
+    items[list->count + 1] = NULL;
     list->items = items;
     list->count++;
     return true;
@@ -110,7 +111,6 @@ static int set_value(const struct option *option, char *value, struct options *o
     case OPTION_WANT:
         return append_want(field, option, value) ? 0 : -ENOMEM;
     case OPTION_HELP:
-    case OPTION_LATER:
         break;
     }
     return -EINVAL;
@@ -148,8 +148,6 @@ static enum parse_result parse_option(const struct command *command, int argc, c
         return wrong(command, "--", option->name, " does not apply here");
     if (option->kind == OPTION_HELP)
         return PARSE_HELP;
-    if (option->kind == OPTION_LATER)
-        return wrong(command, "--", option->name, ": choosing paths is not implemented yet");
     if (value)
         value++;
     if (!option->argument) {
@@ -172,6 +170,7 @@ enum parse_result options_parse(const struct command *command, int argc, char **
         .command = command,
         .count = -1,
         .interval_us = -1,
+        .reestablish_us = 60000000,
         .port = -1,
         .ready_fd = -1,
         .connections = 1,
@@ -236,7 +235,7 @@ void help_print_command(FILE *file, const struct command *command)
     for (const struct option *o = options_table; o->name; o++) {
         char left[64];
 
-        if (!(o->commands & command->bit) || o->kind == OPTION_LATER)
+        if (!(o->commands & command->bit))
             continue;
         snprintf(left, sizeof(left), "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
         fprintf(file, "  %-28s  %s\n", left, o->help);

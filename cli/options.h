@@ -34,12 +34,17 @@ enum command_bit {
     STATS = 2048,
     RESOLVE = 4096,
     PROPERTIES = 8192,
+    RUN = 16384,
+    MPTCP = 32768,
+    STACKS = 65536,
+    PLOT = 131072,
+    TOP = 262144,
     OPENERS = SEND | CONNECT | PING | PROBE | FETCH,
 };
 
 /* What an option may be given several times for. */
 struct string_list {
-    char **items;
+    char **items; /* with a NULL behind the last, as exec(2) has it; NULL when there are none */
     size_t count;
 };
 
@@ -61,28 +66,38 @@ struct options {
     const char *identity, *trust, *trust_file, *stack, *certificate, *certificate_key;
     hawser_verification min_verification;
     hawser_policy policy;
-    int64_t timeout_us;
+    const char *paths;
+    int64_t timeout_us, reestablish_us;
     bool json, verbose;
 
     struct want_list wants;
     struct string_list also;
-    const char *local, *alpn, *policy_file, *trust_anchors;
+    const char *local, *remote, *alpn, *policy_file, *trust_anchors;
     bool bare, tls;
-    const char *framer;
+    const char *framer, *group_key;
+    int64_t hops;
 
-    const char *svg;
+    const char *svg, *title;
+    const char *trace, *control;
+    int64_t association;
+    bool once;
     const char *output;
     struct string_list connect_to;
     bool head, fail;
-    bool watch;
+    bool watch, backup;
     const char *type;
 
     int64_t niceness, lifetime_us;
     struct string_list after;
     const char *name;
     bool replayable, ordered;
+    const char *reliability, *coordinates, *pace;
+    int64_t deadline_us;
+    bool timestamp, parts;
 
     bool name_only;
+
+    bool mptcp;
 
     bool echo, discard, overwrite;
     const char *receive, *exec;
@@ -108,7 +123,6 @@ enum option_kind {
     OPTION_POLICY,
     OPTION_WANT, /* struct want_list */
     OPTION_HELP,
-    OPTION_LATER, /* understood, and refused with the text in help */
 };
 
 struct option {

@@ -107,6 +107,30 @@ void report_closed(struct tool *tool, const hawser_event *event, const char *wha
         complain(tool, "%s %s: %s", what, who, reason_after(reason, who));
 }
 
+static void put_more(struct json *json, const hawser_strand_info *strand)
+{
+    json_unsigned(json, "strand", strand->id);
+    json_signed(json, "number", strand->number);
+    if (strand->subflow)
+        json_unsigned(json, "subflow", strand->subflow);
+    json_signed(json, "min_rtt_us", strand->min_rtt_us);
+    json_unsigned(json, "rate", strand->delivery_rate);
+    if (strand->loss_ppm < 0)
+        json_null(json, "loss_ppm");
+    else
+        json_signed(json, "loss_ppm", strand->loss_ppm);
+    json_unsigned(json, "mtu", strand->mtu);
+    json_string(json, "type", strand->type);
+    json_signed(json, "cost", strand->cost);
+    json_bool(json, "metered", strand->metered);
+    json_unsigned(json, "queued", strand->queued_bytes);
+    json_unsigned(json, "in_flight", strand->in_flight_bytes);
+    json_unsigned(json, "resent", strand->resent_bytes);
+    json_unsigned(json, "moved", strand->moved_bytes);
+    json_unsigned(json, "duplicated", strand->duplicated_bytes);
+    json_unsigned(json, "suspicions", strand->suspicions);
+}
+
 void report_strands(struct json *json, hawser_association *association)
 {
     hawser_strand_info strand;
@@ -120,6 +144,7 @@ void report_strands(struct json *json, hawser_association *association)
         json_signed(json, "rtt_us", strand.rtt_us);
         json_unsigned(json, "bytes_sent", strand.bytes_sent);
         json_unsigned(json, "bytes_received", strand.bytes_received);
+        put_more(json, &strand);
         json_object_end(json);
     }
     json_list_end(json);

@@ -8,6 +8,7 @@
 #include "feed.h"
 #include "file_header.h"
 #include "line.h"
+#include "marks.h"
 #include "progress.h"
 #include "report.h"
 
@@ -17,6 +18,7 @@ struct sender {
     struct line line; /* first: the line's callbacks find us by it */
     struct gathering gathering;
     struct feed feed;
+    struct marks marks;
     struct progress progress;
     struct file **by_id; /* ours are the only messages, so their ids are consecutive */
     hawser_message_id first_id;
@@ -65,7 +67,7 @@ static void finish_when_done(struct sender *s)
 }
 
 static void report_message(struct sender *s, const struct file *file, const char *event, int code, const char *reason,
-                           bool maybe_delivered)
+                           bool maybe_delivered, uint64_t missing)
 {
     struct tool *tool = s->line.tool;
     struct json *json = event_begin(tool, event);
@@ -81,6 +83,8 @@ static void report_message(struct sender *s, const struct file *file, const char
         json_string(json, "error", hawser_error_name(code));
     if (maybe_delivered)
         json_bool(json, "maybe_delivered", true);
+    if (missing)
+        json_unsigned(json, "missing", missing);
     event_end(tool);
 }
 
@@ -96,22 +100,23 @@ static bool ended_with_line(int code)
 }
 
 static void settle(struct sender *s, struct file *file, hawser_outcome kind, int code, const char *reason,
-                   bool maybe_delivered)
+                   bool maybe_delivered, uint64_t missing)
 {
-    char size[UNIT_TEXT_SIZE];
+    char size[UNIT_TEXT_SIZE], lost[UNIT_TEXT_SIZE];
 
     if (file->state == FILE_SETTLED)
         return;
     file->state = FILE_SETTLED;
     s->settled++;
-    report_message(s, file, outcome_event(kind), code, reason, maybe_delivered);
+    report_message(s, file, outcome_event(kind), code, reason, maybe_delivered, missing);
     switch (kind) {
     case HAWSER_HANDED_OVER: /* bare associations only, to which files are not sent */
     case HAWSER_ACKED:
         s->acked++;
         s->acked_bytes += file->given;
         if (!s->progress.terminal)
-            say(s->line.tool, "sent %s, %s", file->name, format_size(file->given, size));
+            say(s->line.tool, "sent %s, %s%s%s", file->name, format_size(file->given, size),
+                missing ? ", without " : "", missing ? format_size(missing, lost) : "");
         break;
     case HAWSER_EXPIRED:
         s->expired++;
@@ -141,7 +146,8 @@ static void on_outcome(const hawser_event *event, void *user)
         struct file *file = file_by_id(s, event->outcome.first + i);
 
         if (file)
-            settle(s, file, event->outcome.kind, event->outcome.code, reason, event->outcome.maybe_delivered);
+            settle(s, file, event->outcome.kind, event->outcome.code, reason, event->outcome.maybe_delivered,
+                   event->outcome.missing);
     }
     feed_run(&s->feed); /* the file being given may have been refused: the next one's turn */
     finish_when_done(s);
@@ -153,7 +159,7 @@ static void on_sent(const hawser_event *event, void *user)
     const struct file *file = file_by_id(s, event->sent.id);
 
     if (file)
-        report_message(s, file, "sent", 0, "", false);
+        report_message(s, file, "sent", 0, "", false, 0);
 }
 
 static void on_writable(const hawser_event *event, void *user)
@@ -176,7 +182,7 @@ static void has_begun(struct feed *feed, struct file *file)
 
 static void has_failed(struct feed *feed, struct file *file, int code, const char *reason)
 {
-    settle(feed->user, file, HAWSER_SEND_FAILED, code, reason, false);
+    settle(feed->user, file, HAWSER_SEND_FAILED, code, reason, false, 0);
 }
 
 static void start(struct line *line)
@@ -197,7 +203,7 @@ static void on_end(struct line *line)
     for (size_t i = 0; i < s->gathering.count; i++)
         if (s->gathering.files[i].state != FILE_SETTLED)
             settle(s, &s->gathering.files[i], HAWSER_SEND_FAILED, -HAWSER_ECLOSED, hawser_strerror(-HAWSER_ECLOSED),
-                   s->gathering.files[i].state != FILE_WAITING);
+                   s->gathering.files[i].state != FILE_WAITING, 0);
     report_done(s);
 }
 
@@ -215,19 +221,26 @@ static void draw(void *user)
         return;
     hawser_association_statistics(s->line.association, &statistics);
     progress_draw(&s->progress, &s->gathering, s->settled,
-                  s->feed.given > statistics.queued_bytes ? s->feed.given - statistics.queued_bytes : 0);
+                  s->feed.given > statistics.queued_bytes ? s->feed.given - statistics.queued_bytes : 0,
+                  s->line.association);
     hawser_timer(s->line.tool->context, DRAW_EVERY_US, draw, s, NULL);
 }
 
 static int prepare(struct sender *s)
 {
     struct tool *tool = s->line.tool;
-    int r = gather(tool, &s->gathering);
+    int r = marks_read(tool, &s->marks);
 
+    if (r == 0)
+        r = gather(tool, &s->gathering);
     if (r < 0)
         return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-    s->feed =
-        (struct feed){.tool = tool, .gathering = &s->gathering, .failed = has_failed, .began = has_begun, .user = s};
+    s->feed = (struct feed){.tool = tool,
+                            .gathering = &s->gathering,
+                            .marks = &s->marks,
+                            .failed = has_failed,
+                            .began = has_begun,
+                            .user = s};
     s->by_id = calloc(s->gathering.count + 1, sizeof(*s->by_id));
     if (feed_init(&s->feed) < 0 || !s->by_id) {
         complain(tool, "out of memory");

@@ -14,6 +14,7 @@ enum serving {
     SERVE_TERMINAL, /* messages are told; the first stream gets standard input and output */
     SERVE_ECHO,
     SERVE_DISCARD,
+    SERVE_PARTS,
     SERVE_FILES,
     SERVE_COMMAND,
 };
@@ -22,6 +23,7 @@ struct server {
     struct tool *tool;
     enum serving serving;
     struct storage storage;
+    uint64_t kept_count; /* messages that --parts kept */
     hawser_association **listeners;
     size_t listener_count;
     LIST_HEAD(, peer) peers;
@@ -31,6 +33,8 @@ struct server {
     bool ends;                   /* nothing is waited for any more */
     const hawser_framer *framer; /* of --framer; NULL: none */
     void *framer_user;
+    void *group_key; /* of --group-key */
+    size_t group_key_size;
 };
 
 struct echo;
@@ -47,7 +51,8 @@ struct peer { /* an accepted association */
     bool bare;
     bool gone; /* its line has ended; what came last is still being written */
     LIST_HEAD(, arrival) arrivals;
-    unsigned arriving; /* of them */
+    LIST_HEAD(, kept) kept; /* with --parts */
+    unsigned arriving;      /* of either */
     LIST_HEAD(, serving_stream) streams;
     struct echo *echo;
 };
@@ -59,6 +64,9 @@ void peer_drain(struct peer *peer);
 
 /* Registers the handlers of messages. */
 void messages_serve(struct peer *peer);
+/* The same with --parts (parts.c). */
+void parts_serve(struct peer *peer);
+void parts_end(struct peer *peer);
 /* Drops what was arriving. */
 void messages_end(struct peer *peer);
 

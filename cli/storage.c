@@ -192,6 +192,13 @@ int stored_file_write(struct stored_file *file, const void *data, size_t size)
     return 0;
 }
 
+int stored_file_write_at(struct stored_file *file, uint64_t offset, const void *data, size_t size)
+{
+    if (offset > INT64_MAX || lseek(file->fd, (off_t)offset, SEEK_SET) < 0)
+        return -EFBIG;
+    return stored_file_write(file, data, size);
+}
+
 /* Gives a file without a name one. */
 static int link_file(const struct stored_file *file, const char *name)
 {

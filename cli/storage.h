@@ -33,6 +33,8 @@ struct stored_file {
 int stored_file_open(struct storage *storage, const char *path, uint64_t size, struct stored_file *ret_file,
                      const char **ret_reason);
 int stored_file_write(struct stored_file *file, const void *data, size_t size);
+/* Anywhere in it; what nothing was written to reads 0. */
+int stored_file_write_at(struct stored_file *file, uint64_t offset, const void *data, size_t size);
 /* Gives the file its mode and its name. */
 int stored_file_commit(struct storage *storage, struct stored_file *file, mode_t mode);
 /* Removes what was not committed. */

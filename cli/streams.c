@@ -33,7 +33,7 @@ void serving_stream_free(struct serving_stream *s)
 /* false: the peer takes no more just now */
 static bool send_back(struct serving_stream *s)
 {
-    if (s->peer->server->serving == SERVE_DISCARD)
+    if (s->peer->server->serving == SERVE_DISCARD || s->peer->server->serving == SERVE_PARTS)
         s->at = s->size;
     while (s->at < s->size) {
         ssize_t n = hawser_stream_write(s->stream, s->buffer + s->at, s->size - s->at);
@@ -118,6 +118,7 @@ static int serve(struct serving_stream *s, hawser_stream *stream)
     switch (server->serving) {
     case SERVE_ECHO:
     case SERVE_DISCARD:
+    case SERVE_PARTS:
         s->stream = stream;
         return loop_start(s);
     case SERVE_TERMINAL:

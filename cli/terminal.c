@@ -17,12 +17,21 @@ unsigned terminal_width(int fd)
     return size.ws_col < 40 ? 40 : size.ws_col > 200 ? 200 : size.ws_col;
 }
 
+unsigned terminal_height(int fd)
+{
+    struct winsize size;
+
+    return ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_row < 2 ? 24 : size.ws_row;
+}
+
 void print_escaped(FILE *file, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
         /* Also C1 in UTF-8: terminals obey those as well. */
         bool c1 = *p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
 
+        if (c1)
+            p++; /* both of its bytes are replaced: the second alone would be obeyed by some */
         if (*p < 0x20 || *p == 0x7f || c1)
             fprintf(file, "\\x%02x", *p);
         else

@@ -9,6 +9,7 @@
 
 /* Between 40 and 200; 80 for what is no terminal. */
 unsigned terminal_width(int fd);
+unsigned terminal_height(int fd); /* at least 2; 24 for what is no terminal */
 
 enum colour { COLOUR_NONE, COLOUR_GOOD, COLOUR_BAD, COLOUR_FAINT, COLOUR_HEAD };
 

@@ -2,6 +2,7 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include <hawser/path.h>
+#include <hawser/trace.h>
 
 #include "terminal.h"
 
@@ -215,7 +217,7 @@ int tool_open_context(struct tool *tool)
     const struct options *o = tool->options;
     int r;
 
-    tool->signal_fd = -1;
+    tool->signal_fd = tool->trace_fd = -1;
     tool->clock_offset_us = read_clock(CLOCK_MONOTONIC) - read_clock(CLOCK_BOOTTIME);
     signal(SIGPIPE, SIG_IGN); /* standard output may be a pipe that nobody reads */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(), not of the process */
@@ -229,7 +231,35 @@ int tool_open_context(struct tool *tool)
         complain(tool, "cannot begin: %s", hawser_strerror(r));
         return EXIT_FAILED;
     }
-    return -1;
+    return tool_show(tool);
+}
+
+static int begin_trace(struct tool *tool, const char *file)
+{
+    int r;
+
+    tool->trace_fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+    r = tool->trace_fd < 0 ? -errno
+                           : hawser_context_set_trace(tool->context, tool->trace_fd, tool->options->command->name);
+    if (r < 0)
+        complain(tool, "the trace cannot be written to %s: %s", file, hawser_strerror(r));
+    return r;
+}
+
+int tool_show(struct tool *tool)
+{
+    const struct options *o = tool->options;
+    int r = 0;
+
+    if (o->trace && begin_trace(tool, o->trace) < 0)
+        return EXIT_USAGE;
+    if (o->control && !*o->control) {
+        complain(tool, "--control is a path, or auto");
+        return EXIT_USAGE;
+    }
+    if (o->control && (r = hawser_context_set_control(tool->context, o->control)) < 0)
+        complain(tool, "the control socket %s cannot be made: %s", o->control, hawser_strerror(r));
+    return r < 0 ? EXIT_USAGE : -1;
 }
 
 int tool_open(struct tool *tool)
@@ -241,6 +271,8 @@ void tool_close(struct tool *tool)
 {
     if (tool->context)
         hawser_context_unref(tool->context);
+    if (tool->trace_fd >= 0) /* the context has written what was left */
+        close(tool->trace_fd);
     if (tool->identity)
         hawser_identity_unref(tool->identity);
     if (tool->signal_fd >= 0)

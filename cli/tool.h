@@ -22,6 +22,8 @@ struct tool {
     bool keep_errors; /* what the library says of an error is kept, for the sentence about the call that failed */
     char kept_error[512];
 
+    int trace_fd; /* -1: none; tool_show() */
+
     int signal_fd;
     unsigned interrupts;
     void (*interrupted)(struct tool *tool, void *user);
@@ -35,6 +37,8 @@ struct tool {
 int tool_open(struct tool *tool);
 int tool_open_context(struct tool *tool); /* the context alone */
 void tool_close(struct tool *tool);
+/* Begins what --trace and --control ask of the context; says why not. EXIT_USAGE, or -1 when all is well. */
+int tool_show(struct tool *tool);
 
 /* One line for people on standard error. What is not printable is escaped, since peers and file names may hold anything. */
 void say(struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -35,6 +35,8 @@ static const struct unit sizes[] = {
     {NULL, 0},
 };
 
+static const struct unit rates[] = {{"", 1}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {NULL, 0}};
+
 static int parse_with_unit(const char *text, const struct unit *units, double most, double *ret_value)
 {
     char *end;
@@ -66,6 +68,33 @@ int parse_duration(const char *text, int64_t *ret_us)
     if (r < 0)
         return r;
     *ret_us = (int64_t)llround(value);
+    return 0;
+}
+
+int parse_rate(const char *text, uint64_t *ret_rate)
+{
+    double value = 0;
+    int r = parse_with_unit(text, rates, 1e15, &value);
+
+    if (r < 0)
+        return r;
+    if (value < 1)
+        return -ERANGE;
+    *ret_rate = (uint64_t)llround(value);
+    return 0;
+}
+
+int parse_share(const char *text, double *ret_share)
+{
+    static const struct unit none[] = {{"", 1}, {NULL, 0}};
+    double value = 0;
+    int r = parse_with_unit(text, none, 1, &value);
+
+    if (r < 0)
+        return r;
+    if (!(value > 0))
+        return -ERANGE;
+    *ret_share = value;
     return 0;
 }
 

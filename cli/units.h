@@ -10,6 +10,10 @@
 int parse_duration(const char *text, int64_t *ret_us);
 /* "64KiB", "64k", "1.5MiB" (powers of 1024), "10MB" (powers of 1000), "17". -EINVAL, -ERANGE */
 int parse_size(const char *text, uint64_t *ret_bytes);
+/* Bits per second: "500k", "8M", "1G" (powers of 1000), "9600"; above 0. -EINVAL, -ERANGE */
+int parse_rate(const char *text, uint64_t *ret_rate);
+/* Above 0 and up to 1: "0.95". -EINVAL, -ERANGE */
+int parse_share(const char *text, double *ret_share);
 /* A decimal integer between least and most. -EINVAL, -ERANGE */
 int parse_integer(const char *text, int64_t least, int64_t most, int64_t *ret_value);
 

@@ -19,13 +19,16 @@ WORDS = {
     "mode": "run poll", "framer": "none length length2 lines fixed:", "type": "A AAAA HTTPS SVCB SRV TLSA TXT PTR",
 }
 DIRECTORIES = {"identity", "receive", "dir"}
-FILES = {"trust-file", "certificate", "certificate-key", "after", "svg", "output", "policy-file", "trust-anchors"}
+FILES = {"trust-file", "certificate", "certificate-key", "after", "svg", "output", "policy-file", "trust-anchors",
+         "trace", "control"}
 PROPERTIES = {"require", "prefer", "avoid", "prohibit", "property"}
 REPEATED = {"after", "also", "connect-to", *PROPERTIES, "interface", "proxy"}
 OPERANDS = {  # of a command: words, or "file", "directory", "endpoint"
     "identity": "directory", "listen": "endpoint", "connect": "endpoint", "ping": "endpoint", "probe": "endpoint",
     "send": "file", "fetch": "url", "paths": "endpoint", "resolve": "endpoint", "bench": "server client",
-    "policy": "check show", "properties": "property", "forget": "", "stats": "",
+    "policy": "check show", "properties": "property", "stacks": "", "forget": "", "stats": "", "run": "file", "plot": "trace",
+    "top": "",
+    "mptcp": "list open close backup get set watch announce withdraw scheduler",
 }
 
 
@@ -59,7 +62,7 @@ def bash(tool):
     operands = []
     for command in tool.commands:
         kind = OPERANDS[command]
-        flag = {"directory": "-d", "file": "-f", "property": "-W \"$(_hawser_properties)\"", "endpoint": None, "url": None,
+        flag = {"directory": "-d", "file": "-f", "trace": "-f", "property": "-W \"$(_hawser_properties)\"", "endpoint": None, "url": None,
                 "": None}.get(kind, f"-W '{kind}'")
         if flag:
             operands.append(f"        {command}) COMPREPLY=($(compgen {flag} -- \"$word\")) ;;")
@@ -149,7 +152,7 @@ def zsh(tool):
         kind = OPERANDS[command]
         last = {"directory": "'1:directory:_directories'", "endpoint": "'*:endpoint:_hosts'",
                 "file": "'1:endpoint:_hosts' '*:file:_files'", "url": "'1:url:_urls'",
-                "property": "'1:property:_hawser_properties'", "": ""}.get(kind, f"'1:word:({kind})' '2:file:_files'")
+                "trace": "'1:file:_files'", "property": "'1:property:_hawser_properties'", "": ""}.get(kind, f"'1:word:({kind})' '2:file:_files'")
         if last:
             lines.append(last)
         else:
@@ -227,7 +230,7 @@ def fish(tool):
               f"complete -c hawser -n '__fish_seen_subcommand_from help' -a '{' '.join(tool.commands)}'"]
     for command in tool.commands:
         kind = OPERANDS[command]
-        what = {"file": "-F", "directory": "-a '(__fish_complete_directories)'",
+        what = {"file": "-F", "trace": "-F", "directory": "-a '(__fish_complete_directories)'",
                 "property": "-a '(__hawser_properties)'", "endpoint": None, "url": None, "": None}.get(kind, f"-a '{kind}'")
         if what:
             lines.append(f"complete -c hawser -n '__fish_seen_subcommand_from {command}' {what}")
