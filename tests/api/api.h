@@ -63,11 +63,14 @@ struct world {
     void (*accepting)(struct world *world, hawser_association *association); /* instead of taking it */
     bool leave;                                                              /* accepted ones are not taken */
     int descriptors;
+    const char *stack; /* that lines are made of; NULL: as the library chooses */
 };
 
+/* Both ends are of one context: SCTP belongs to one a process (docs/sctp.md). */
+extern bool world_of_one_context;
 int world_set_up(void **state);
 int world_tear_down(void **state); /* ends everything, and fails when a descriptor is left */
-void world_listen(struct world *world, const hawser_listen_options *options); /* 127.0.0.1 */
+void world_listen(struct world *world, const hawser_listen_options *options); /* 127.0.0.1, or as the stack needs it */
 void world_listen_at(struct world *world, const char *endpoint, const hawser_listen_options *options);
 void world_associate(struct world *world, const hawser_associate_options *options); /* notes into client */
 void world_connect(struct world *world); /* listens, associates, and waits until both ends are up */
@@ -87,11 +90,34 @@ int64_t clock_now(void);
         }                                                                                                              \
     } while (0)
 
+/* The same for the client alone: the server is another thread's or process's. */
+void world_step_client(struct world *world);
+#define until_client(world, condition)                                                                                 \
+    do {                                                                                                               \
+        int64_t until_client_end = clock_now() + PATIENCE;                                                             \
+        while (!(condition)) {                                                                                         \
+            assert_true(clock_now() < until_client_end);                                                               \
+            world_step_client(world);                                                                                  \
+        }                                                                                                              \
+    } while (0)
+
 int count_descriptors(void);
 /* A file in the world's directory, with size bytes that depend on seed; the descriptor is the caller's. */
 int make_file(struct world *world, const char *name, size_t size, unsigned seed);
 void fill(void *data, size_t size, unsigned seed);
 char *path_in(struct world *world, const char *name); /* free() it */
+
+/*
+ * Tests over every stack of this build that carries hawser/1 by itself, as hawser_stack() tells them: one case a test and
+ * stack, named "STACK: TEST". What a stack does not have a test leaves by stack_has(). (S2.55)
+ */
+struct stack_test {
+    const char *name;
+    void (*run)(void **state);
+};
+int run_over_stacks(const char *group, const struct stack_test *tests, size_t count);
+hawser_stack_info stack_of(const struct world *world);
+void stack_has(bool has, const char *what); /* else the test ends here, as skipped with this reason */
 
 #define api_test(function) cmocka_unit_test_setup_teardown(function, world_set_up, world_tear_down)
 

@@ -4,14 +4,7 @@
  * what comes behind the kept beginning of a frame lies in memory that goes when all of it was read. The peer is made
  * by hand, since only then is it known where a record ends.
  */
-#include "api.h"
-
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <gnutls/gnutls.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "hand.h"
 
 #define RECORD_MAX 16384 /* RFC 8446 section 5.1 */
 #define MESSAGES_MAX 4096
@@ -80,9 +73,7 @@ static void take(struct world *world, hawser_association *association)
 struct peer {
     struct world *world;
     struct arrived arrived;
-    int fd;
-    gnutls_session_t tls;
-    gnutls_certificate_credentials_t credentials;
+    struct hand hand;
     uint64_t next; /* the id of the next message */
     uint8_t record[2 * RECORD_MAX];
     size_t size;
@@ -148,7 +139,7 @@ static void send_record(struct peer *peer, size_t size)
 {
     assert_in_range(size, 1, RECORD_MAX);
     assert_true(size <= peer->size);
-    assert_int_equal(gnutls_record_send(peer->tls, peer->record, size), size);
+    hand_say(&peer->hand, peer->record, size);
     peer->size -= size;
     memmove(peer->record, peer->record + size, peer->size);
 }
@@ -161,55 +152,24 @@ static void await(struct peer *peer, uint64_t count)
     assert_int_equal(peer->arrived.count, count);
 }
 
-static bool shaken(struct peer *peer)
-{
-    int r = gnutls_handshake(peer->tls);
-
-    if (r < 0 && gnutls_error_is_fatal(r))
-        fail_msg("the handshake failed: %s", gnutls_strerror(r));
-    return r == 0;
-}
-
-static void connect_to(struct peer *peer, const char *endpoint)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-    peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    address.sin_port = htons((uint16_t)atoi(strrchr(endpoint, ':') + 1));
-    assert_int_equal(connect(peer->fd, (struct sockaddr *)&address, sizeof address), 0);
-}
-
-/* A TLS 1.3 client that takes any certificate and reads nothing after the handshake. */
+/* It reads nothing after the handshake. */
 static struct peer *peer_new(struct world *world)
 {
-    static const gnutls_datum_t alpn = {(unsigned char *)"hawser/1", 8};
     struct peer *peer = calloc(1, sizeof *peer);
 
     assert_non_null(peer);
     peer->world = world;
     peer->next = 1;
     world->accepting = take;
-    world_listen(world, HAWSER_LISTEN(.user = &peer->arrived));
-    connect_to(peer, hawser_association_endpoint(world->listener));
-    assert_int_equal(gnutls_init(&peer->tls, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL), 0);
-    assert_int_equal(gnutls_certificate_allocate_credentials(&peer->credentials), 0);
-    assert_int_equal(gnutls_credentials_set(peer->tls, GNUTLS_CRD_CERTIFICATE, peer->credentials), 0);
-    assert_int_equal(gnutls_priority_set_direct(peer->tls, "NORMAL:-VERS-ALL:+VERS-TLS1.3", NULL), 0);
-    assert_int_equal(gnutls_alpn_set_protocols(peer->tls, &alpn, 1, 0), 0);
-    gnutls_transport_set_int2(peer->tls, peer->fd, peer->fd);
-    gnutls_handshake_set_timeout(peer->tls, GNUTLS_INDEFINITE_TIMEOUT);
-    /* GNUTLS_NONBLOCK does not make the descriptor so, and the listener is on this thread. */
-    assert_int_equal(fcntl(peer->fd, F_SETFL, O_NONBLOCK), 0);
-    until(world, shaken(peer));
+    world_listen(world, HAWSER_LISTEN(.user = &peer->arrived, .reestablish_us = -1));
+    hand_connect(&peer->hand, world);
     put_hello(peer);
     return peer;
 }
 
 static void peer_free(struct peer *peer)
 {
-    gnutls_deinit(peer->tls);
-    gnutls_certificate_free_credentials(peer->credentials);
-    close(peer->fd);
+    hand_close(&peer->hand);
     until(peer->world, peer->arrived.closed);
     hawser_association_unref(peer->arrived.line);
     free(peer);

@@ -154,7 +154,7 @@ static hawser_report *second_of_two(struct world *world, const char *second)
     refusing_server(first, sizeof first);
     assert_int_equal(hawser_associate(world->client_context, first,
                                       HAWSER_ASSOCIATE(.endpoints = &second, .endpoint_count = 1, .trust = "any",
-                                                       .timeout_us = 300000),
+                                                       .stack = "tls/tcp", .timeout_us = 300000),
                                       &world->client.line),
                      0);
     end_note(&world->client, world->client.line);

@@ -145,7 +145,7 @@ static void a_peer_that_ignores_us_is_given_up(void **state)
     int64_t began;
 
     world_listen(world, NULL);
-    world_associate(world, HAWSER_ASSOCIATE(.keep_alive_us = 50000, .dead_after_us = 50000));
+    world_associate(world, HAWSER_ASSOCIATE(.keep_alive_us = 50000, .dead_after_us = 50000, .reestablish_us = -1));
     until(world, world->client.seen[HAWSER_ESTABLISHED] && world->server.line);
     /* From here the server is not dispatched: as if its machine had stopped. */
     assert_int_equal(hawser_send(world->client.line, "m", 1, NULL, NULL), 0);

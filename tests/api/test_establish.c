@@ -17,7 +17,7 @@ static void report_of_success(void **state)
     assert_int_equal(world->client.verification, HAWSER_VERIFICATION_KEY);
     assert_int_equal(world->client.round_trips, 2);
     assert_false(world->client.early_data);
-    assert_int_equal(world->client.attempt_count, 1);
+    assert_in_range(world->client.attempt_count, 1, 2); /* QUIC's turn did not come, where the build has it */
     assert_int_equal(world->client.failed_attempts, 0);
     assert_true(world->client.seen[HAWSER_PATHS_CHANGED] <= 1);
     assert_int_equal(world->server.verification, HAWSER_VERIFICATION_NONE);
@@ -79,7 +79,7 @@ static void wrong_key(void **state)
     assert_int_equal(hawser_identity_new(&other), 0);
     snprintf(world->endpoint, sizeof world->endpoint, "%s@%s", hawser_identity_name(other),
              hawser_association_endpoint(world->listener));
-    world_associate(world, NULL);
+    world_associate(world, HAWSER_ASSOCIATE(.stack = "tls/tcp"));
     assert_int_equal(hawser_send(world->client.line, "secret", 6, NULL, NULL), 0);
     until(world, world->client.closed);
     assert_int_equal(world->client.closed_code, -HAWSER_EKEYWRONG);
@@ -126,7 +126,7 @@ static void nobody_listens(void **state)
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     snprintf(world->endpoint, sizeof world->endpoint, "127.0.0.1:%u", ntohs(address.sin_port));
-    world_associate(world, HAWSER_ASSOCIATE(.trust = "any"));
+    world_associate(world, HAWSER_ASSOCIATE(.trust = "any", .stack = "tls/tcp"));
     until(world, world->client.closed);
     assert_int_equal(world->client.closed_code, -ECONNREFUSED);
     assert_int_equal(world->client.failed_attempts, 1);
@@ -147,7 +147,7 @@ static void silent_server_times_out(void **state)
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     snprintf(world->endpoint, sizeof world->endpoint, "127.0.0.1:%u", ntohs(address.sin_port));
-    world_associate(world, HAWSER_ASSOCIATE(.trust = "any", .timeout_us = 200000));
+    world_associate(world, HAWSER_ASSOCIATE(.trust = "any", .timeout_us = 200000, .stack = "tls/tcp"));
     until(world, world->client.closed);
     assert_int_equal(world->client.closed_code, -ETIMEDOUT);
     assert_true(clock_now() - began >= 200000);
@@ -162,7 +162,7 @@ static void addresses_are_tried_in_turn(void **state)
     world_listen(world, NULL); /* 127.0.0.1 alone; localhost is [::1] too */
     snprintf(world->endpoint, sizeof world->endpoint, "%s@localhost:%s", hawser_identity_name(world->identity),
              strrchr(hawser_association_endpoint(world->listener), ':') + 1);
-    world_associate(world, NULL);
+    world_associate(world, HAWSER_ASSOCIATE(.stack = "tls/tcp"));
     until(world, world->client.seen[HAWSER_ESTABLISHED]);
     assert_int_equal(world->client.attempt_count, world->client.failed_attempts + 1);
     until(world, world->server.line);
@@ -195,8 +195,8 @@ static void arguments_are_checked(void **state)
     assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.stack = "tcp"), &none),
                      -HAWSER_EPROHIBITED);
     assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.stack = "tls/pigeon"), &none), -EINVAL);
-    assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.policy = HAWSER_INTERACTIVE), &none),
-                     -EOPNOTSUPP);
+    assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.policy = (hawser_policy)7), &none),
+                     -EINVAL);
     assert_int_equal(hawser_associate(context, "127.0.0.1:1", HAWSER_ASSOCIATE(.receive_memory = 1), &none), -EINVAL);
     assert_int_equal(hawser_listen(context, "example.org:0", NULL, &none), -EOPNOTSUPP);
     assert_ptr_equal(none, world); /* outputs are untouched on failure */

@@ -47,11 +47,11 @@ static hawser_report *race(struct world *world, const char *first, unsigned even
     hawser_report *report = NULL;
 
     snprintf(key, sizeof key, "%s@%s", hawser_identity_name(world->identity), first);
-    assert_int_equal(
-        hawser_associate(world->client_context, key,
-                         HAWSER_ASSOCIATE(.endpoints = others, .endpoint_count = second ? 1 : 0, .timeout_us = 5000000),
-                         &world->client.line),
-        0);
+    assert_int_equal(hawser_associate(world->client_context, key,
+                                      HAWSER_ASSOCIATE(.endpoints = others, .endpoint_count = second ? 1 : 0,
+                                                       .timeout_us = 5000000, .stack = "tls/tcp"),
+                                      &world->client.line),
+                     0);
     end_note(&world->client, world->client.line);
     hawser_register(world->client.line, event, keep_report, &report);
     until(world, report);
@@ -118,6 +118,26 @@ static void the_first_that_works_is_alone(void **state)
     close(fd);
 }
 
+/* A peer that only takes UDP is reached by what comes after TCP in the ladder, as soon as TCP was refused. */
+static void who_takes_udp_alone_is_reached(void **state)
+{
+    struct world *world = *state;
+    hawser_stack_info info;
+    hawser_report *report = NULL;
+
+    if (hawser_stack_find("quic/udp", &info) < 0)
+        skip(); /* this build has no QUIC */
+    world_listen(world, HAWSER_LISTEN(.stack = "quic/udp"));
+    world_associate(world, NULL);
+    hawser_register(world->client.line, HAWSER_ESTABLISHED, keep_report, &report);
+    until(world, report);
+    assert_string_equal(report->stack, "quic/udp");
+    assert_string_equal(report->attempts[0].stack, "tls/tcp");
+    assert_int_equal(report->attempts[0].code, -ECONNREFUSED);
+    assert_true(report->attempts[1].start_us - report->attempts[0].end_us < 100000);
+    hawser_report_free(report);
+}
+
 static void when_all_fail_the_report_says_why(void **state)
 {
     struct world *world = *state;
@@ -144,18 +164,20 @@ static void ending_in_mid_race_leaves_nothing(void **state)
     int before;
 
     /* What the context keeps for later, the watch of interfaces, is made by the first. */
-    assert_int_equal(
-        hawser_associate(world->client_context, first, HAWSER_ASSOCIATE(.trust = "any"), &world->client.line), 0);
+    assert_int_equal(hawser_associate(world->client_context, first,
+                                      HAWSER_ASSOCIATE(.trust = "any", .stack = "tls/tcp"), &world->client.line),
+                     0);
     world_step(world);
     end_note(&world->client, world->client.line);
     assert_int_equal(hawser_abort(world->client.line, 0, ""), 0);
     until(world, world->client.closed);
     end_drop(&world->client);
     before = count_descriptors();
-    assert_int_equal(hawser_associate(world->client_context, first,
-                                      HAWSER_ASSOCIATE(.endpoints = others, .endpoint_count = 1, .trust = "any"),
-                                      &world->client.line),
-                     0);
+    assert_int_equal(
+        hawser_associate(world->client_context, first,
+                         HAWSER_ASSOCIATE(.endpoints = others, .endpoint_count = 1, .trust = "any", .stack = "tls/tcp"),
+                         &world->client.line),
+        0);
     end_note(&world->client, world->client.line);
     until(world, count_descriptors() >= before + 2);
     assert_int_equal(hawser_abort(world->client.line, 0, ""), 0);
@@ -173,8 +195,9 @@ static void report_is_told_in_time_or_not(void **state)
     char first[64];
     int fd = silent_server(first, sizeof first);
 
-    assert_int_equal(
-        hawser_associate(world->client_context, first, HAWSER_ASSOCIATE(.trust = "any"), &world->client.line), 0);
+    assert_int_equal(hawser_associate(world->client_context, first,
+                                      HAWSER_ASSOCIATE(.trust = "any", .stack = "tls/tcp"), &world->client.line),
+                     0);
     world_step(world);
     assert_int_equal(hawser_association_report(world->client.line, &report), 0);
     assert_int_equal(report->attempt_count, 1);
@@ -313,7 +336,9 @@ static void associate_by_name(struct world *world, unsigned port)
     char endpoint[400];
 
     snprintf(endpoint, sizeof endpoint, "%s@localhost:%u", hawser_identity_name(world->identity), port);
-    assert_int_equal(hawser_associate(world->client_context, endpoint, NULL, &world->client.line), 0);
+    assert_int_equal(
+        hawser_associate(world->client_context, endpoint, HAWSER_ASSOCIATE(.stack = "tls/tcp"), &world->client.line),
+        0);
     end_note(&world->client, world->client.line);
 }
 
@@ -402,6 +427,43 @@ static void connect_says_why_not(void **state)
     assert_int_equal(hawser_connect("fd:3", NULL, &fd, NULL), -EOPNOTSUPP);
 }
 
+static void keep_sentence(hawser_log_level level, const char *text, void *user)
+{
+    if (level == HAWSER_LOG_ERROR)
+        snprintf(user, 256, "%s", text);
+}
+
+/* What is refused before there is a report, and what fails in the race, is said in words as well. */
+static void connect_says_it_in_words(void **state)
+{
+    char first[64], said[256] = "";
+    hawser_connect_options options = *HAWSER_CONNECT(.state_dir = "", .log = keep_sentence, .log_user = said);
+    const struct {
+        const char *endpoint, *local, *stack;
+        int code;
+        const char *words;
+    } cases[] = {
+        {"nonsense", NULL, NULL, -HAWSER_EENDPOINT, "nonsense: "},
+        {"fd:3", NULL, NULL, -EOPNOTSUPP, "fd:3: that is a descriptor already"},
+        {first, "here", NULL, -HAWSER_EENDPOINT, "here: "},
+        {first, "localhost:0", NULL, -HAWSER_EENDPOINT, "localhost:0: the local end is an address and a port"},
+        {first, NULL, "carrier-pigeon", -EINVAL, "carrier-pigeon"},
+        {first, NULL, NULL, -ECONNREFUSED, "refused"},
+    };
+    int fd;
+
+    (void)state;
+    refusing_server(first, sizeof first);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        options.local = cases[i].local;
+        options.stack = cases[i].stack;
+        *said = '\0';
+        assert_int_equal(hawser_connect(cases[i].endpoint, &options, &fd, NULL), cases[i].code);
+        if (!strstr(said, cases[i].words))
+            fail_msg("%s instead of %s", said, cases[i].words);
+    }
+}
+
 static void connect_beside_a_loop(void **state)
 {
     char endpoint[64];
@@ -431,6 +493,7 @@ int main(void)
         api_test(the_second_answers_when_the_first_refuses),
         api_test(a_server_without_a_voice_loses),
         api_test(the_first_that_works_is_alone),
+        api_test(who_takes_udp_alone_is_reached),
         api_test(when_all_fail_the_report_says_why),
         api_test(ending_in_mid_race_leaves_nothing),
         api_test(report_is_told_in_time_or_not),
@@ -441,6 +504,7 @@ int main(void)
         api_test(a_ticket_is_used_by_one_attempt),
         api_test(connect_gives_a_plain_descriptor),
         api_test(connect_says_why_not),
+        api_test(connect_says_it_in_words),
         api_test(connect_beside_a_loop),
     };
 

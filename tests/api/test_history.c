@@ -8,6 +8,7 @@
 #include <hawser/history.h>
 
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* One number of the client's file, as another program would read it, once the client told what it knows. */
@@ -95,11 +96,46 @@ static void a_failure_is_remembered_with_its_code(void **state)
     assert_int_equal(counted(world, "established"), 0);
 }
 
+/* As if all were used: there is no new one to be had. */
+static struct rlimit without_descriptors(void)
+{
+    struct rlimit before, none;
+    int next = dup(0);
+
+    assert_true(next >= 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)next;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    return before;
+}
+
+static void what_this_process_lacked_is_not_held_against_the_peer(void **state)
+{
+    struct world *world = *state;
+    struct rlimit before;
+
+    world_connect(world);
+    finish(world);
+    assert_int_equal(asked(world, "SELECT count(*) FROM entries WHERE stack = 'tls/tcp'"), 1);
+    world->client.line = hawser_association_unref(world->client.line);
+    world->client.closed = false;
+    before = without_descriptors();
+    world_associate(world, NULL);
+    until(world, world->client.closed);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(world->client.closed_code, -EMFILE);
+    assert_int_equal(asked(world, "SELECT round(failed) FROM entries WHERE stack = 'tls/tcp'"), 0);
+    assert_int_equal(asked(world, "SELECT last_code FROM entries WHERE stack = 'tls/tcp'"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         api_test(a_line_is_remembered_with_its_rate),
         api_test(a_failure_is_remembered_with_its_code),
+        api_test(what_this_process_lacked_is_not_held_against_the_peer),
     };
 
     return cmocka_run_group_tests_name("history", tests, NULL, NULL);

@@ -312,7 +312,9 @@ static void many_at_once(void **state)
         skip(); /* the system does not allow so many descriptors */
     world_listen(world, HAWSER_LISTEN(.max_handshakes = MANY));
     for (int i = 0; i < MANY; i++) {
-        assert_int_equal(hawser_associate(world->client_context, world->endpoint, NULL, &lines[i]), 0);
+        assert_int_equal(
+            hawser_associate(world->client_context, world->endpoint, HAWSER_ASSOCIATE(.stack = "tls/tcp"), &lines[i]),
+            0);
         hawser_register(lines[i], HAWSER_ESTABLISHED, many_event, NULL);
     }
     until(world, many_established == MANY && many_accepted == MANY);

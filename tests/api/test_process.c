@@ -3,6 +3,7 @@
 #include "api.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,8 +39,8 @@ static void serve(int out)
 static pid_t start_peer(struct world *world)
 {
     size_t size = 0;
+    pid_t peer, parent = getpid();
     int pipes[2];
-    pid_t peer;
     ssize_t n;
 
     assert_int_equal(pipe(pipes), 0);
@@ -47,6 +48,8 @@ static pid_t start_peer(struct world *world)
     assert_true(peer >= 0);
     if (peer == 0) {
         close(pipes[0]);
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) /* also where a test fails before its end */
+            _exit(1);
         serve(pipes[1]);
     }
     close(pipes[1]);
@@ -71,7 +74,7 @@ static void killed(void **state)
     struct world *world = *state;
     pid_t peer = start_peer(world);
 
-    world_associate(world, NULL);
+    world_associate(world, HAWSER_ASSOCIATE(.reestablish_us = -1));
     assert_int_equal(hawser_send(world->client.line, "m", 1, NULL, NULL), 0);
     until(world, world->client.settled == 1);
     assert_int_equal(world->client.outcomes[0].kind, HAWSER_ACKED);
@@ -96,7 +99,7 @@ static void stopped(void **state)
     pid_t peer = start_peer(world);
     int64_t began;
 
-    world_associate(world, HAWSER_ASSOCIATE(.keep_alive_us = 100000, .dead_after_us = 200000));
+    world_associate(world, HAWSER_ASSOCIATE(.keep_alive_us = 100000, .dead_after_us = 200000, .reestablish_us = -1));
     until(world, world->client.seen[HAWSER_ESTABLISHED]);
     assert_int_equal(kill(peer, SIGSTOP), 0);
     began = clock_now();
@@ -106,10 +109,39 @@ static void stopped(void **state)
     end_peer(peer);
 }
 
+/* It is sought meanwhile, by another strand; when it goes on it is heard by either, one of
+ * them stays, and nothing was lost or doubled. */
+static void stood_still(void **state)
+{
+    struct world *world = *state;
+    pid_t peer = start_peer(world);
+    hawser_strand_info strand;
+    int64_t began;
+
+    world_associate(world, NULL);
+    assert_int_equal(hawser_send(world->client.line, "m", 1, NULL, NULL), 0);
+    until(world, world->client.settled == 1);
+    assert_int_equal(kill(peer, SIGSTOP), 0);
+    assert_int_equal(hawser_send(world->client.line, "m", 1, NULL, NULL), 0);
+    until(world,
+          hawser_association_strand(world->client.line, 0, &strand) == 0 && strand.state == HAWSER_STRAND_SUSPECTED);
+    began = clock_now();
+    until(world, clock_now() - began > 2500000); /* as long as that lasts it is not sought */
+    assert_int_equal(kill(peer, SIGCONT), 0);
+    until(world, world->client.settled == 2);
+    assert_int_equal(world->client.outcomes[1].kind, HAWSER_ACKED);
+    until(world, hawser_association_strand(world->client.line, 0, &strand) == 0 &&
+                     strand.state == HAWSER_STRAND_ACTIVE &&
+                     hawser_association_strand(world->client.line, 1, &strand) < 0);
+    assert_false(world->client.closed);
+    end_peer(peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         api_test(killed),
+        api_test(stood_still),
         api_test(stopped),
     };
 

@@ -199,7 +199,8 @@ static void a_silent_peer_is_given_up_in_time(void **state)
     struct world *world = *state;
     int64_t took;
 
-    connect_with(world, properties("keepAliveTimeout", "150ms", "connTimeout", "250ms", NULL), *HAWSER_ASSOCIATE());
+    connect_with(world, properties("keepAliveTimeout", "150ms", "connTimeout", "250ms", NULL),
+                 *HAWSER_ASSOCIATE(.reestablish_us = -1));
     assert_int_equal(option_of(world->client.line, IPPROTO_TCP, TCP_USER_TIMEOUT), 400);
     took = silence_until_closed(world);
     assert_true(took >= 200000 && took < 5000000);
@@ -209,7 +210,7 @@ static void times_may_change_later(void **state)
 {
     struct world *world = *state;
 
-    world_connect(world);
+    connect_with(world, NULL, *HAWSER_ASSOCIATE(.reestablish_us = -1));
     assert_string_equal(asked(world->client.line, "connTimeout"), "10s");
     assert_int_equal(option_of(world->client.line, IPPROTO_TCP, TCP_USER_TIMEOUT), 35000);
     change(world->client.line, "connTimeout", "250ms");
@@ -298,6 +299,41 @@ static void a_rate_is_kept_to(void **state)
     finish(world);
 }
 
+static unsigned standing(hawser_association *line)
+{
+    hawser_strand_info info;
+    unsigned count = 0;
+
+    for (unsigned i = 0; hawser_association_strand(line, i, &info) == 0; i++)
+        count += info.state == HAWSER_STRAND_ACTIVE || info.state == HAWSER_STRAND_STANDBY;
+    return count;
+}
+
+/* The rate is the line's, however many strands it has. */
+static void strands_share_a_rate(void **state)
+{
+    struct world *world = *state;
+    hawser_association *second;
+    hawser_strand_info info;
+
+    world_listen(world, NULL);
+    assert_int_equal(
+        hawser_listen(world->server_context, "127.0.0.2:0", HAWSER_LISTEN(.identity = world->identity), &second), 0);
+    connect_with(world, properties("maxSendRate", "8M", NULL),
+                 *HAWSER_ASSOCIATE(.paths = "all", .policy = HAWSER_AGGREGATE));
+    until(world, standing(world->client.line) == 2);
+    assert_int_equal(option_of(world->client.line, SOL_SOCKET, SO_MAX_PACING_RATE), 500000);
+    change(world->client.line, "multipathPolicy", "handover"); /* one at a time */
+    assert_int_equal(option_of(world->client.line, SOL_SOCKET, SO_MAX_PACING_RATE), 1000000);
+    change(world->client.line, "multipathPolicy", "aggregate");
+    assert_int_equal(option_of(world->client.line, SOL_SOCKET, SO_MAX_PACING_RATE), 500000);
+    assert_int_equal(hawser_association_strand(world->client.line, 1, &info), 0);
+    assert_int_equal(hawser_association_close_strand(world->client.line, info.id), 0);
+    until(world, option_of(world->client.line, SOL_SOCKET, SO_MAX_PACING_RATE) == 1000000);
+    finish(world);
+    hawser_association_unref(second);
+}
+
 /* Of a bare line's stream's rate and the line's own the lower counts, whichever changed last. */
 static void the_lower_rate_counts(void **state)
 {
@@ -373,6 +409,7 @@ int main(void)
         api_test(probes_of_tcp_where_the_line_is_bare),
         api_test(the_systems_time_out),
         api_test(a_rate_is_kept_to),
+        api_test(strands_share_a_rate),
         api_test(the_lower_rate_counts),
         api_test(packets_are_marked),
         api_test(packets_are_not_cut),

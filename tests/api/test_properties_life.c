@@ -203,7 +203,6 @@ static void what_cannot_change_says_so(void **state)
     world_connect(world);
     refused(world->client.line, "reliability", "prefer", "reliability is fixed once establishment began");
     refused(world->client.line, "isolateSession", "true", "fixed");
-    refused(world->client.line, "multipathPolicy", "aggregate", "fixed");
     refused(world->client.line, "connPriorty", "1", "connPriority");
     refused(world->client.line, "connPriority", "-1", "from 0 to 255");
     refused(world->client.line, "connState", "closed", "read-only");

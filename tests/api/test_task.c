@@ -88,6 +88,40 @@ static void send_and_receive(void **state)
     assert_int_equal(server_job.done, 10);
 }
 
+static void sends_one(void *argument)
+{
+    struct job *job = argument;
+
+    job->result = hawser_task_send(job->line, "m", 1, NULL);
+    job->ended = true;
+}
+
+/* The line leaves the process before the peer has answered: the outcome comes where it went. */
+static void the_line_is_moved_away(void **state)
+{
+    struct world *world = *state;
+    hawser_identity *identity;
+    struct job job = {.world = world};
+    size_t size;
+    void *blob;
+    int r;
+
+    assert_int_equal(hawser_identity_new(&identity), 0);
+    world_listen(world, NULL);
+    world_associate(world, HAWSER_ASSOCIATE(.identity = identity));
+    until(world, world->client.seen[HAWSER_ESTABLISHED] && world->server.seen[HAWSER_ESTABLISHED]);
+    assert_int_equal(hawser_pause(world->server.line), 0);
+    job.line = world->client.line;
+    assert_int_equal(hawser_task_start(world->client_context, sends_one, &job, NULL), 0);
+    while ((r = hawser_association_export(job.line, NULL, &blob, &size)) == -EAGAIN)
+        world_step(world);
+    assert_int_equal(r, 0);
+    free(blob);
+    until(world, job.ended);
+    assert_int_equal(job.result, -HAWSER_EMOVED);
+    hawser_identity_unref(identity);
+}
+
 static void outcomes(void *argument)
 {
     struct job *job = argument;
@@ -228,8 +262,9 @@ static void arguments_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        api_test(send_and_receive), api_test(why_it_could_not_be),      api_test(read_and_write),
-        api_test(yield_and_sleep),  api_test(unwound_with_the_context), api_test(arguments_are_checked),
+        api_test(the_line_is_moved_away), api_test(send_and_receive), api_test(why_it_could_not_be),
+        api_test(read_and_write),         api_test(yield_and_sleep),  api_test(unwound_with_the_context),
+        api_test(arguments_are_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,12 +211,17 @@ static void on_accepted(const hawser_event *event, void *user)
 
 /* --------------------------------------------------------------------------------------------------------- the world */
 
+bool world_of_one_context;
+
 static void make_contexts(struct world *world)
 {
     char *client = path_in(world, "client"), *server = path_in(world, "server");
 
     assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = client), &world->client_context), 0);
-    assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = server), &world->server_context), 0);
+    if (world_of_one_context)
+        world->server_context = hawser_context_ref(world->client_context);
+    else
+        assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = server), &world->server_context), 0);
     free(client);
     free(server);
 }
@@ -271,15 +276,22 @@ void world_listen_at(struct world *world, const char *endpoint, const hawser_lis
 
 void world_listen(struct world *world, const hawser_listen_options *options)
 {
-    world_listen_at(world, "127.0.0.1:0", options);
+    char path[96] = "127.0.0.1:0";
+
+    if (world->stack && strcmp(world->stack, "tls/unix") == 0)
+        snprintf(path, sizeof path, "unix:%s/socket", world->directory);
+    world_listen_at(world, path, options);
 }
 
 void world_associate(struct world *world, const hawser_associate_options *options)
 {
+    hawser_associate_options own = options ? *options : *HAWSER_ASSOCIATE();
     hawser_association *association;
 
+    if (!own.stack)
+        own.stack = world->stack;
     end_drop(&world->client);
-    assert_int_equal(hawser_associate(world->client_context, world->endpoint, options, &association), 0);
+    assert_int_equal(hawser_associate(world->client_context, world->endpoint, &own, &association), 0);
     end_note(&world->client, association);
 }
 
@@ -290,6 +302,12 @@ void world_connect(struct world *world)
     world_associate(world, NULL);
     until(world,
           world->client.seen[HAWSER_ESTABLISHED] && world->server.line && world->server.seen[HAWSER_ESTABLISHED]);
+}
+
+/* The other end runs on threads of its own. */
+void world_step_client(struct world *world)
+{
+    assert_true(hawser_iterate(world->client_context, 20000) >= 0);
 }
 
 void world_step(struct world *world)

@@ -291,8 +291,8 @@ class Listen(BareCase):
         for arguments, word in ((["--framer", "lines"], "--bare"), (["--bare", "--receive", self.path("x")], "--receive"),
                                 (["--bare", "--framer", "words"], "words"), (["--bare", "--framer", "fixed:0"], "fixed:0"),
                                 (["--bare", "--framer", "lines", "--exec", "cat"], "--exec"),
-                                (["--stack", "tcp"], "--bare"), (["--bare", "--stack", "tcp"], "tls/tcp"),
-                                (["--bare", "--stack", "udp"], "udp")):
+                                (["--stack", "tcp"], "--bare"), (["--stack", "udp"], "--bare"),
+                                (["--bare", "--stack", "nonsense/udp"], "nonsense/udp")):
             code, out, text = self.run_tool("listen", *arguments, "127.0.0.1:0")
             self.assertEqual((code, out), (2, b""), text)
             self.assert_one_sentence(text, word)

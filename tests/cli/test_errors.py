@@ -47,7 +47,7 @@ class NoAssociation(Case):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             endpoint = "127.0.0.1:%d" % free.getsockname()[1]
-            for command in (["ping"], ["connect"]):
+            for command in (["ping", "--stack", "tls/tcp"], ["connect", "--stack", "tls/tcp"]):
                 closed = self.assert_none(*command, endpoint, words=[endpoint, "refused"])
                 self.assertEqual([attempt["outcome"] for attempt in closed["attempts"]], ["failed"])
                 self.assertEqual(closed["attempts"][0]["layer"], "tcp")

@@ -10,8 +10,8 @@ import unittest
 
 from harness import HAWSER, SOURCE, Case
 
-COMMANDS = ["identity", "listen", "send", "connect", "ping", "probe", "fetch", "paths", "resolve", "properties", "policy",
-            "forget", "stats", "bench"]
+COMMANDS = ["identity", "listen", "send", "connect", "ping", "probe", "fetch", "paths", "resolve", "properties", "stacks", "policy",
+            "forget", "stats", "plot", "top", "run", "mptcp", "bench"]
 
 
 def source(*parts):
@@ -148,9 +148,11 @@ class Usage(Case):
                               ("--min-verification", "much"), ("--policy", "best")):
             self.assert_usage("ping", f"{option}={value}", "a:1", words=[option])
 
-    def test_paths_are_refused_not_ignored(self):
-        for command in ("listen", "send", "connect", "ping", "probe", "fetch"):
-            self.assert_usage(command, "--paths", "all", "a:1", words=["--paths", "not implemented"])
+    def test_paths_are_of_who_opens(self):
+        self.assert_usage("listen", "--paths", "all", "127.0.0.1:0", words=["--paths"])
+        for wrong in ("", "eth0,", ",eth0", "eth0=", "=tls/tcp", "all,eth0", "eth0,all", "all=quic/udp"):
+            self.assert_usage("ping", f"--paths={wrong}", "127.0.0.1:1", words=["paths are"])
+        self.assert_usage("ping", "--paths=eth0,wlan0=quick/udp", "127.0.0.1:1", words=['no stack "quick/udp"'])
 
     def test_arguments(self):
         self.assert_usage("send", words=["ENDPOINT"])
@@ -194,7 +196,7 @@ class Usage(Case):
                             ("", "--stack"), ("tls/tcp,", "--stack")):
             self.assert_usage("ping", "--stack", stack, "127.0.0.1:1", words=[word])
         self.assert_usage("listen", "--stack", "tls/tcp", "unix:" + self.path("s"), words=["tls/unix"])
-        self.assert_usage("ping", "--policy", "interactive", "127.0.0.1:1")
+        self.assert_usage("ping", "--policy", "best", "127.0.0.1:1")
         self.assert_usage("send", "--name", "../up", "127.0.0.1:1", "-", words=["upwards"])
         del name
 

@@ -5,6 +5,7 @@ Usage: test_examples.py BUILD_DIRECTORY_OF_THE_EXAMPLES
 """
 import hashlib
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import xml.etree.ElementTree
 
 BUILD = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/examples"
 TIMEOUT = 60
@@ -182,6 +184,57 @@ class Examples(Runner):
         result = self.run_example("two_threads")
         self.assertRegex(result.stdout, r"^40 replies: \d+ and \d+$")
 
+    def test_workers(self):
+        result = self.run_example("workers")
+        found = re.fullmatch(r"400 answers by 4 workers, (\d+) of them by the slow one\n", result.stdout)
+        self.assertTrue(found, result.stdout)
+        self.assertLess(int(found[1]), 100)  # an equal share would be 100, each of which takes it 50 ms
+
+    def test_crew(self):
+        endpoints = [self.start("echo_listener")[1] for _ in range(3)]
+        result = self.run_example("crew", *endpoints)
+        lines = result.stdout.splitlines()
+        self.assertEqual(sorted(lines[:6]), [f"message {i}: acked by 1" for i in range(1, 7)])
+        self.assertEqual(lines[6], "message 7: acked by 3")
+        self.assertRegex(lines[7], r"^\d answers$")
+
+    def test_move(self):
+        """Both ends are moved in the middle of a transfer, by SIGTERM and another start (S1.21)."""
+        source, target, ours, theirs = (os.path.join(self.directory, name) for name in ("source", "target", "ours", "theirs"))
+        with open(source, "wb") as file:
+            file.write(os.urandom(30000000))
+
+        def start(role, *arguments):
+            process = subprocess.Popen([self.program("move"), role, *arguments], stdout=subprocess.PIPE, text=True,
+                                       env=self.environment)
+            self.started.append(process)
+            return process, process.stdout.readline().split()
+
+        def move(process):
+            process.terminate()
+            self.assertEqual(process.wait(TIMEOUT), 0)
+            self.assertIn("moved ", process.stdout.read())
+
+        receiving = [target, os.path.join(self.directory, "receiver"), theirs]
+        receiver, (word, endpoint) = start("receive", *receiving, "127.0.0.1:0")
+        self.assertEqual(word, "listening")
+        sending = [source, os.path.join(self.directory, "sender"), ours, endpoint]
+        sender, words = start("send", *sending)
+        self.assertEqual(words[0], "reached")
+        move(sender)
+        sender, words = start("send", *sending)
+        self.assertEqual(words, ["resumed"])
+        while sender.stdout.readline().split()[0] != "reached":
+            pass
+        move(receiver)
+        receiver, words = start("receive", *receiving, endpoint.split("@")[1])
+        self.assertEqual(words[0], "listening")
+        for process in sender, receiver:
+            self.assertEqual(process.wait(TIMEOUT), 0)
+            self.assertIn("done", process.stdout.read())
+        with open(source, "rb") as one, open(target, "rb") as other:
+            self.assertEqual(hashlib.sha256(one.read()).digest(), hashlib.sha256(other.read()).digest())
+
     def test_task(self):
         _, endpoint = self.start("echo_listener")
         result = self.run_example("task", endpoint)
@@ -256,6 +309,21 @@ class ByHand(Runner):
     def test_sockets_tls(self):
         result = self.run_by_hand(lambda pin: pin, 0)
         self.assertEqual(result.stdout, "hello\nworld\n")
+
+    def test_media(self):
+        """Each layer as hard as it asked for, through a relay that loses 3 % of the datagrams, and a picture of it."""
+        picture = os.path.join(self.directory, "media.svg")
+        done = subprocess.run([self.program("media"), picture], env=self.environment, capture_output=True, text=True,
+                              timeout=TIMEOUT, check=False)
+        if done.returncode == 1 and "Invalid argument" in done.stderr:
+            self.skipTest("this build has no quic/udp")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        came = [int(line.split(": ")[2].split()[0]) for line in done.stdout.splitlines()]
+        self.assertEqual(len(came), 3, done.stdout)
+        self.assertGreaterEqual(came[0], 80)  # of 100: a machine that stalls for 150 ms makes them late, too
+        drawn = xml.etree.ElementTree.parse(picture).getroot()
+        circles = len(drawn.findall("{http://www.w3.org/2000/svg}circle"))
+        self.assertEqual(circles, sum(came) + 3)
 
     @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
     def test_sockets_tls_wrong_key(self):

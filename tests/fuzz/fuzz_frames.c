@@ -5,7 +5,8 @@
  * than it was given, and what ended says nothing any more.
  *
  * Byte 0: 1 accepter, 2 has messages and a stream of its own under way, 4 pauses at times, 8 early data, 16 refuses at
- * times, 32 a second strand, which gets the second half. Byte 1 seeds the sizes of the pieces.
+ * times, 32 a second strand, which gets the second half, 64 the policies, and a line that survives the loss of its strands,
+ * 128 states of its own and long silences. Byte 1 seeds the sizes of the pieces.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -142,9 +143,9 @@ static void on_outcome(void *user, uint64_t first, uint64_t count, enum session_
     end->ends_told += count;
 }
 
-static void on_id(void *user, uint64_t id)
+static void on_sent(void *user, uint64_t id, int64_t pulled_at)
 {
-    (void)user, (void)id;
+    (void)user, (void)id, (void)pulled_at;
 }
 
 static void on_settled(void *user, uint64_t id, void *cookie)
@@ -205,6 +206,24 @@ static void on_strand(void *user, struct session_strand *strand)
     (void)user, (void)strand;
 }
 
+static void on_told(void *user, unsigned kind, const void *body, size_t size)
+{
+    const uint8_t *bytes = body;
+    unsigned sum = 0;
+    (void)user;
+    if (kind >= SESSION_TELL_KINDS || size > SESSION_TELL_MAX)
+        abort();
+    for (size_t i = 0; i < size; i++)
+        sum += bytes[i];
+    if (sum > 255 * SESSION_TELL_MAX)
+        abort();
+}
+
+static void on_suspected(void *user, struct session_strand *strand, bool suspected)
+{
+    (void)user, (void)strand, (void)suspected;
+}
+
 static const uint8_t *on_source(void *user, void *cookie, uint64_t offset, size_t *ret_size, int *ret_error)
 {
     (void)user, (void)cookie, (void)offset, (void)ret_size;
@@ -224,7 +243,7 @@ static const struct session_handler handler = {
     .part = on_part,
     .abandoned = on_abandoned,
     .outcome = on_outcome,
-    .sent = on_id,
+    .sent = on_sent,
     .settled = on_settled,
     .writable = on_writable,
     .stream_opened = on_stream_opened,
@@ -236,6 +255,8 @@ static const struct session_handler handler = {
     .source = on_source,
     .random = on_random,
     .strand_silent = on_strand,
+    .strand_suspected = on_suspected,
+    .told = on_told,
 };
 
 /* ---- the run */
@@ -305,7 +326,14 @@ static void feed(struct end *end, struct session_strand **strands, const uint8_t
     while (inputs[0].size + inputs[1].size > 0 && !end->closed) {
         unsigned which = strands[1] && (inputs[0].size == 0 || (inputs[1].size > 0 && next(end) % 2));
         feed_piece(end, strands[which], &inputs[which], now);
-        now += 1000;
+        now += end->flags & 128 && next(end) % 16 == 0 ? 400000 : 1000;
+        if (end->flags & 64 && next(end) % 32 == 0)
+            session_set_policy(end->session, (enum session_policy)(next(end) % 3), now);
+        if (end->flags & 64 && strands[1] && next(end) % 128 == 0) {
+            session_strand_lost(strands[1], -1, "it died", now);
+            strands[1] = NULL;
+            inputs[1].size = 0;
+        }
         if (next(end) % 3 == 0)
             for (unsigned i = 0; i < 2 && strands[i]; i++)
                 pull(strands[i], now);
@@ -330,7 +358,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .handler = &handler,
         .user = &end,
         .opener = !(data[0] & 1),
-        .aggregate = true,
+        .policy = SESSION_AGGREGATE,
+        .survive = data[0] & 64,
         .receive_memory = RECEIVE_MEMORY,
         .send_queue = 1 << 20,
         .send_queue_messages = 1000,
@@ -341,12 +370,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (session_new(&config, now, &end.session) < 0)
         abort();
     for (unsigned i = 0; i < 1 + !!(data[0] & 32); i++)
-        if (session_strand_add(end.session, NULL, false, now, &strands[i]) < 0)
+        if (session_strand_add(end.session, NULL, false, i, now, &strands[i]) < 0)
             abort();
     if (data[0] & 2) {
         sent = own_traffic(&end, now);
         pull(strands[0], now);
     }
+    for (unsigned i = 0; data[0] & 128 && i < SESSION_TELL_KINDS; i++)
+        session_tell(end.session, i, data, size < 130 * i ? size : 130 * i);
     feed(&end, strands, data + 2, size - 2, now);
     if (!end.closed) {
         session_flush_events(end.session, now);

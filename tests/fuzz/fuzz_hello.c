@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 16384)
         return 0;
     ended = false;
-    if (session_new(&config, 1, &session) < 0 || session_strand_add(session, NULL, false, 1, &strand) < 0)
+    if (session_new(&config, 1, &session) < 0 || session_strand_add(session, NULL, false, 0, 1, &strand) < 0)
         abort();
     uint8_t *end = varint_put(varint_put(bytes, FRAME_HELLO), size);
     if (size)

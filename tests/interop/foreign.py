@@ -19,6 +19,28 @@ def free_port(host):
         return sock.getsockname()[1]
 
 
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def holds_udp(process, port):
+    """Whether the process is the one that has the UDP port: it might be somebody else's."""
+    ours = set()
+    for descriptor in os.listdir(f"/proc/{process.pid}/fd") if process.alive() else ():
+        try:
+            ours.add(os.readlink(f"/proc/{process.pid}/fd/{descriptor}"))
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    for family in ("udp", "udp6"):
+        with open(f"/proc/{process.pid}/net/{family}", encoding="ascii") as table:
+            for fields in map(str.split, table.readlines()[1:]):
+                if fields[1].endswith(f":{port:04X}") and f"socket:[{fields[9]}]" in ours:
+                    return True
+    return False
+
+
 def answers(host, port):
     try:
         socket.create_connection((host, port), 1).close()
@@ -89,6 +111,16 @@ class Foreign(World):
             port = free_port(host)
             process = make(port)
             poll(lambda p=process, at=port: not p.alive() or answers(host, at), "a server to listen")
+            if process.alive():
+                return process, port
+        raise Failure(f"{process.argv[0]} does not start\n{process.transcript()}")
+
+    def udp_server(self, make, tries=5):
+        """As server(), for what listens at a UDP port of 127.0.0.1."""
+        for _ in range(tries):
+            port = free_udp_port()
+            process = make(port)
+            poll(lambda p=process, at=port: not p.alive() or holds_udp(p, at), "a server to listen")
             if process.alive():
                 return process, port
         raise Failure(f"{process.argv[0]} does not start\n{process.transcript()}")

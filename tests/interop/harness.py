@@ -65,7 +65,7 @@ class Process:
         self.output = b""
         self.ended = False
         self.changed = threading.Condition()
-        self.errors = open(os.path.join(world.directory, f"stderr-{len(world.processes)}"), "w+b")
+        self.errors = open(os.path.join(world.directory, f"stderr-{len(world.processes)}"), "a+b")
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
                                         env=world.environment, cwd=world.directory, preexec_fn=limits)
         self.pid = self.process.pid
@@ -160,8 +160,8 @@ class Process:
 class Hawser(Process):
     """The tool, with --json: its output is events."""
 
-    def __init__(self, world, arguments, limits=None):
-        super().__init__(world, [world.tool, *arguments], limits)
+    def __init__(self, world, arguments, limits=None, argv=None):
+        super().__init__(world, argv or [world.tool, *arguments], limits)
         self.parsed = 0
         self.events = []
 

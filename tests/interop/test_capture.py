@@ -5,9 +5,10 @@ payload, of the files' names or of their hashes is found there. The capture is i
 
 import hashlib
 import socket
+import subprocess
 import threading
 
-from harness import check, run
+from harness import check, run, skip
 from wire import Capture, enter_namespace
 
 MARK = b"plain-payload-of-the-capture-test-%08d\n"
@@ -93,6 +94,37 @@ def test_early_data(world):
     check(not capture.shows(*secrets_of(small, mark, name)), "the wire shows the payload")
 
 
+QUIC = ("--stack", "quic/udp")
+
+
+def test_quic(world):
+    """The same over QUIC: neither payload nor names, nor ids and acknowledgements, which are inside of its packets, and
+    neither end's key, also not where a resumed line's first flight carries the messages."""
+    if b"quic/udp" not in subprocess.run([world.tool, "stacks"], stdout=subprocess.PIPE, check=True).stdout:
+        skip("this build has no QUIC")
+    data, mark = payload()
+    name = "a-file-over-quic-that-may-be-replayed.txt"
+    small = data[:len(mark) * 100]
+    with open(world.path(name), "wb") as file:
+        file.write(small)
+    with Capture() as capture:
+        listener = world.listener("--receive", world.path("received"), "--overwrite", *QUIC)
+        early = []
+        for _ in range(3):
+            client = world.hawser("send", "--json", "--replayable", *QUIC, f"{listener.name}@{listener.endpoint}", name)
+            check(client.wait() == 0, client.transcript())
+            established = client.event("established")
+            check(established["stack"] == "quic/udp", client.transcript())
+            early.append(established["early_data"])
+        check(listener.end() == 0, listener.transcript())
+    with open(world.path("received", name), "rb") as file:
+        check(file.read() == small, "the file arrived changed")
+    check(early[0] is False and early[-1] is True, f"early data was used: {early}")
+    check(capture.bytes() > 3 * len(small), f"only {capture.bytes()} bytes were captured")
+    check(not capture.shows(*secrets_of(small, mark, name), listener.name.encode(), b"hawser/1"),
+          "the wire shows what it should not")
+
+
 if __name__ == "__main__":
     enter_namespace()
-    run(test_capture_sees_plain_text, test_send, test_connect, test_early_data)
+    run(test_capture_sees_plain_text, test_send, test_connect, test_early_data, test_quic)

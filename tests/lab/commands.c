@@ -5,12 +5,17 @@
  *
  *     link NAME LEFT-PID LEFT-DEVICE RIGHT-PID RIGHT-DEVICE
  *     set NAME ab|ba|both delay=MICROSECONDS rate=BITS queue=BYTES loss=SHARE
+ *          burst=SHARE:LENGTH         (lost in bursts: that share of all, a burst of that many packets on average)
+ *          reorder=SHARE:MICROSECONDS (that share is that much later than the others, which overtake them)
+ *     seed NAME N                     (the same seed loses and reorders the same packets, counted from now on)
  *     rule NAME ID ab|ba|both [family=4|6] [proto=tcp|udp|icmp] [src=A] [dst=A] [addr=A] [sport=N] [dport=N] [port=N]
- *          [syn] [synack] [data] [mptcp] [first=N] pass|drop|rst|strip-mptcp
+ *          [syn] [synack] [data] [mptcp] [larger=BYTES] [first=N] pass|drop|rst|strip-mptcp|mss=N
  *     unrule NAME ID                  hits NAME ID
  *     wait NAME ID HITS               (answers when the rule met that many packets)
- *     cut NAME                        uncut NAME            (packets vanish, and nobody is told)
- *     carrier NAME ab|ba|both 0|1     (the cable of the left, right or both devices; both hosts' kernels are told)
+ *     nat NAME ADDRESS                (the left's IPv4 is seen on the right as ADDRESS, by other ports)
+ *     rebind NAME                     (which all change)
+ *     cut NAME [ab|ba|both]           uncut NAME [ab|ba|both]    (packets vanish, and nobody is told)
+ *     carrier NAME ab|ba|both 0|1     (the cable of the left, right or both devices: nothing passes, and its kernel knows)
  *     capture NAME FILE               capture-end NAME      (everything that hosts sent into it)
  *     stats NAME                      drain                 (answers when all links are empty)
  *     stall                           (how late the machine was since last asked)
@@ -82,32 +87,81 @@ static const char *do_link(char **words, int count)
     return NULL;
 }
 
+static bool is_share(double share)
+{
+    return share >= 0 && share <= 1;
+}
+
+/* "SHARE:LENGTH" */
+static bool set_burst(struct burst *burst, const char *value)
+{
+    char *rest;
+    double share = strtod(value, &rest), length = *rest == ':' ? strtod(rest + 1, &rest) : 1;
+    struct burst made = {.leave = 1 / length, .enter = share / (length * (1 - share))};
+
+    if (*rest || !is_share(share) || length < 1 || !is_share(made.enter))
+        return false;
+    *burst = made;
+    return true;
+}
+
+/* "SHARE:MICROSECONDS" */
+static bool set_reorder(struct direction *d, const char *value)
+{
+    char *rest;
+    double share = strtod(value, &rest);
+    long long later = *rest == ':' ? strtoll(rest + 1, &rest, 10) : 0;
+
+    if (*rest || !is_share(share) || later < 0 || (share > 0 && later == 0))
+        return false;
+    d->reorder = share;
+    d->later_ns = later * 1000;
+    return true;
+}
+
+static bool set_word(struct direction *d, const char *word)
+{
+    const char *value;
+    double share;
+
+    if ((value = value_of(word, "delay")))
+        d->delay_ns = strtoll(value, NULL, 10) * 1000;
+    else if ((value = value_of(word, "rate")))
+        d->ns_per_byte = strtod(value, NULL) > 0 ? 8e9 / strtod(value, NULL) : 0;
+    else if ((value = value_of(word, "queue")))
+        d->queue = strtoull(value, NULL, 10);
+    else if ((value = value_of(word, "loss")) && is_share(share = strtod(value, NULL)))
+        d->loss = share;
+    else if ((value = value_of(word, "burst")))
+        return set_burst(&d->burst, value);
+    else if ((value = value_of(word, "reorder")))
+        return set_reorder(d, value);
+    else
+        return false;
+    return true;
+}
+
 static const char *do_set(struct link *link, char **words, int count)
 {
     unsigned bits = count > 2 ? direction_bits(words[2]) : 0;
 
     if (!bits)
         return "no direction";
-    for (int i = 3; i < count; i++) {
-        for (int side = 0; side < 2; side++) {
-            struct direction *d = &link->directions[side];
-            const char *value;
-
-            if (!(bits & 1u << side))
-                continue;
-            if ((value = value_of(words[i], "delay")))
-                d->delay_ns = strtoll(value, NULL, 10) * 1000;
-            else if ((value = value_of(words[i], "rate")))
-                d->ns_per_byte = strtod(value, NULL) > 0 ? 8e9 / strtod(value, NULL) : 0;
-            else if ((value = value_of(words[i], "queue")))
-                d->queue = strtoull(value, NULL, 10);
-            else if ((value = value_of(words[i], "loss")))
-                d->loss = strtod(value, NULL);
-            else
-                return "delay, rate, queue or loss";
-        }
-    }
+    for (int i = 3; i < count; i++)
+        for (int side = 0; side < 2; side++)
+            if ((bits & 1u << side) && !set_word(&link->directions[side], words[i]))
+                return "delay, rate, queue, loss, burst or reorder, and what they can be";
     return NULL;
+}
+
+static const char *do_cut(struct link *link, const char *word, bool cut)
+{
+    unsigned bits = word ? direction_bits(word) : 3;
+
+    for (int side = 0; side < 2; side++)
+        if (bits & 1u << side)
+            link->directions[side].cut = cut;
+    return bits ? NULL : "no direction";
 }
 
 static bool read_address(const char *text, uint8_t address[16], bool *has)
@@ -124,7 +178,13 @@ static bool read_address(const char *text, uint8_t address[16], bool *has)
 static bool rule_action(struct rule *rule, const char *word)
 {
     static const char *const names[RULE_ACTIONS] = {"pass", "drop", "rst", "strip-mptcp"};
+    const char *mss = value_of(word, "mss");
 
+    if (mss) {
+        rule->action = RULE_MSS;
+        rule->mss = (unsigned)atoi(mss);
+        return rule->mss > 0;
+    }
     for (int i = 0; i < RULE_ACTIONS; i++)
         if (strcmp(word, names[i]) == 0) {
             rule->action = (enum rule_action)i;
@@ -169,6 +229,8 @@ static bool rule_word(struct rule *rule, const char *word)
         rule->destination_port = (unsigned)atoi(value);
     else if ((value = value_of(word, "port")))
         rule->port = (unsigned)atoi(value);
+    else if ((value = value_of(word, "larger")))
+        rule->larger = strtoull(value, NULL, 10);
     else if ((value = value_of(word, "first")))
         rule->first = strtoull(value, NULL, 10);
     else
@@ -244,7 +306,13 @@ static bool link_command(struct link *link, char **words, int count, const char 
     } else if (strcmp(name, "carrier") == 0) {
         *ret_error = do_carrier(link, words, count);
     } else if (strcmp(name, "cut") == 0 || strcmp(name, "uncut") == 0) {
-        link->cut = name[0] == 'c';
+        *ret_error = do_cut(link, words[2], name[0] == 'c');
+    } else if (strcmp(name, "seed") == 0 && count == 3) {
+        link_seed(link, strtoull(words[2], NULL, 10));
+    } else if (strcmp(name, "nat") == 0 && count == 3) {
+        *ret_error = nat_set(link, words[2]) < 0 ? "no such address" : NULL;
+    } else if (strcmp(name, "rebind") == 0) {
+        nat_rebind(link);
     } else if (strcmp(name, "capture") == 0 && count == 3) {
         *ret_error = capture_open(link, words[2]) < 0 ? "the capture cannot be written" : NULL;
     } else if (strcmp(name, "capture-end") == 0) {

@@ -18,7 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "interop"))
 import namespaces  # noqa: E402 the path is ours
-from harness import DEADLINE, SKIPPED, Process, World, check, need, poll, run, skip  # noqa: E402, F401 for tests
+from harness import DEADLINE, SKIPPED, Hawser, Process, World, check, need, poll, run, skip  # noqa: E402, F401 for tests
 
 EMULATOR = os.environ.get("HAWSER_LAB_LINK", os.path.join(HERE, "..", "..", "build", "tests", "lab", "lab-link"))
 CLIENT = os.environ.get("HAWSER_LAB_CLIENT", os.path.join(HERE, "..", "..", "build", "tests", "lab", "lab-client"))
@@ -33,10 +33,10 @@ STALL_MS = 10.0  # a machine that is later than this explains a bound that was m
 TRIES = 8
 
 
-def start(*tests):
-    """Runs the tests; the process ends with their result."""
+def start(*tests, make=None):
+    """Runs the tests, each in a lab of its own, which make() makes; the process ends with their result."""
     enter()
-    run(*tests, make=Lab)
+    run(*tests, make=make or Lab)
 
 
 def enter():
@@ -53,22 +53,33 @@ class Commanded(Process):
     def __init__(self, lab, argv):
         super().__init__(lab, argv)
         self.taken = 0
-        self.answer()
+        self.first = self.answer()
 
-    def answer(self):
+    def line(self, timeout=DEADLINE):
         def find():
             end = self.output.find(b"\n", self.taken)
             return None if end < 0 else end + 1
 
-        end = self.until(find, "an answer")
+        end = self.until(find, "an answer", timeout)
         line, self.taken = self.output[self.taken:end], end
-        answer = json.loads(line)
+        return json.loads(line)
+
+    def answer(self, timeout=DEADLINE):
+        answer = self.line(timeout)
         check(not answer.get("error") or "attempts" in answer, f"{self.argv[-1]}: {answer.get('error')}\n{self.error_text()}")
         return answer
 
-    def ask(self, command):
+    def tell(self, command):
         self.write((command if isinstance(command, str) else json.dumps(command)).encode() + b"\n")
+
+    def ask(self, command):
+        self.tell(command)
         return self.answer()
+
+    def refused(self, command):
+        """The words by which it refuses."""
+        self.tell(command)
+        return self.line().get("error", "it was not refused")
 
 
 class Packet:
@@ -81,14 +92,17 @@ class Packet:
         family = socket.AF_INET6 if v6 else socket.AF_INET
         source, size = (8, 16) if v6 else (12, 4)
         self.family = 6 if v6 else 4
+        self.tos = (data[0] & 15) << 4 | data[1] >> 4 if v6 else data[1]
         self.protocol = {6: "tcp", 17: "udp"}.get(data[6 if v6 else 9], "other")
         self.source = socket.inet_ntop(family, data[source:source + size])
         self.destination = socket.inet_ntop(family, data[source + size:source + 2 * size])
-        self.flags, self.payload, self.ports, self.options = 0, b"", (0, 0), []
+        self.flags, self.payload, self.ports, self.options, self.mptcp = 0, b"", (0, 0), [], {}
         if self.protocol == "tcp":
             self.flags = data[head + 13]
             self.payload = data[head + (data[head + 12] >> 4) * 4:]
-            self.options = list(self._options(data[head + 20:head + (data[head + 12] >> 4) * 4]))
+            found = list(self._options(data[head + 20:head + (data[head + 12] >> 4) * 4]))
+            self.options = [kind for kind, _ in found]
+            self.mptcp = {body[0] >> 4: body for kind, body in found if kind == 30}  # by subtype (RFC 8684 section 3)
         if self.protocol in ("tcp", "udp"):
             self.ports = struct.unpack(">HH", data[head:head + 4])
 
@@ -96,7 +110,7 @@ class Packet:
     def _options(data):
         while data and data[0]:
             size = 1 if data[0] == 1 else data[1]
-            yield data[0]
+            yield data[0], data[2:size]
             data = data[size:]
 
     syn = property(lambda self: self.flags & 0x12 == 0x02)
@@ -147,7 +161,7 @@ class Link:
         return self.lab.emulator.ask(" ".join([verb, self.name, *map(str, words)]))
 
     def set(self, direction="both", **what):
-        """delay in microseconds, rate in bits, queue in bytes, loss as a share."""
+        """delay in microseconds, rate in bits, queue in bytes, loss as a share, burst and reorder (commands.c)."""
         self.command("set", direction, *(f"{key}={value}" for key, value in what.items()))
 
     def rule(self, ident, direction, *words):
@@ -164,11 +178,27 @@ class Link:
         """Waits until the rule met that many packets."""
         self.command("wait", ident, hits)
 
-    def cut(self):
-        self.command("cut")
+    def nat(self, address):
+        """The left's IPv4 hosts are seen on the right as that address, with ports of the translator's."""
+        self.command("nat", address)
 
-    def uncut(self):
-        self.command("uncut")
+    def rebind(self):
+        self.command("rebind")
+
+    def cut(self, direction="both"):
+        """Packets vanish, those under way too, and nobody is told."""
+        self.command("cut", direction)
+
+    def uncut(self, direction="both"):
+        self.command("uncut", direction)
+
+    def carrier(self, side, there):
+        """The cable of the left (ab), right (ba) or both devices; the kernels there are told."""
+        self.command("carrier", side, int(there))
+
+    def seed(self, seed):
+        """What is lost and what is late from now on is that seed's."""
+        self.command("seed", seed)
 
     def capture(self):
         return Capture(self)
@@ -210,6 +240,10 @@ class Host:
     def command(self, *argv, state=None):
         return Process(self.lab, self.inside(*argv, state=state))
 
+    def events(self, *arguments, state=None):
+        """The tool, which goes on: its events as they come."""
+        return Hawser(self.lab, arguments, argv=self.inside(self.lab.tool, *arguments, state=state))
+
     def commanded(self, *argv, state=None):
         return Commanded(self.lab, self.inside(*argv, state=state))
 
@@ -217,6 +251,10 @@ class Host:
         done = subprocess.run([*self.prefix, "ip", "-batch", "-"], input="\n".join(lines) + "\n", capture_output=True,
                               text=True, check=False)
         check(done.returncode == 0, f"ip on {self.name}: {lines}: {done.stderr}")
+
+    def sysctl(self, name, value):
+        done = subprocess.run([*self.prefix, "sh", "-c", f"echo {value} >/proc/sys/{name}"], check=False)
+        check(done.returncode == 0, f"{name} cannot be set on {self.name}")
 
     def hawser(self, *arguments, state=None):
         """A run of the tool to its end: its exit code and its events. Without state it remembers nothing."""

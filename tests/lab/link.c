@@ -77,10 +77,13 @@ int link_open(struct link *link, const char *name, const char *const pids[2], co
     }
     for (int i = 0; i < 2; i++) {
         link->directions[i] = (struct direction){.from = fds[i], .to = fds[!i]};
-        link->directions[i].packets = calloc(SLOTS, sizeof(struct packet));
-        if (!link->directions[i].packets)
-            r = -ENOMEM;
+        for (int lane = 0; lane < LANES; lane++) {
+            link->directions[i].lanes[lane].packets = calloc(SLOTS, sizeof(struct packet));
+            if (!link->directions[i].lanes[lane].packets)
+                r = -ENOMEM;
+        }
     }
+    link_seed(link, 1);
     if (r < 0)
         link_close(link);
     return r;
@@ -89,10 +92,29 @@ int link_open(struct link *link, const char *name, const char *const pids[2], co
 void link_close(struct link *link)
 {
     capture_close(link);
+    free(link->nat);
     for (int i = 0; i < 2; i++) {
         if (link->directions[i].from >= 0)
             close(link->directions[i].from);
-        free(link->directions[i].packets);
+        for (int lane = 0; lane < LANES; lane++)
+            free(link->directions[i].lanes[lane].packets);
+    }
+}
+
+static void throw(unsigned short dice[3], uint64_t seed)
+{
+    seed *= 0x9e3779b97f4a7c15u; /* near seeds are far from each other */
+    dice[0] = (unsigned short)(seed >> 16);
+    dice[1] = (unsigned short)(seed >> 32);
+    dice[2] = (unsigned short)(seed >> 48);
+}
+
+void link_seed(struct link *link, uint64_t seed)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        throw(link->directions[i].dice, 4 * seed + 2 * i);
+        throw(link->directions[i].order, 4 * seed + 2 * i + 1);
+        link->directions[i].burst.bad = false;
     }
 }
 
@@ -100,20 +122,61 @@ int link_carrier(struct link *link, int side, bool carrier)
 {
     int value = carrier;
 
-    return ioctl(link->directions[side].from, TUNSETCARRIER, &value) < 0 ? -errno : 0;
+    if (ioctl(link->directions[side].from, TUNSETCARRIER, &value) < 0)
+        return -errno;
+    link->no_carrier[side] = !carrier;
+    for (int i = 0; i < 2; i++)
+        link->directions[i].unplugged = link->no_carrier[0] || link->no_carrier[1];
+    return 0;
 }
 
-static struct packet *slot(const struct direction *d, uint64_t index)
+static struct packet *slot(const struct lane *lane, uint64_t index)
 {
-    return &d->packets[index % SLOTS];
+    return &lane->packets[index % SLOTS];
 }
 
-/* Puts what lies in the slot at the end of the queue, or leaves it to be overwritten. */
+static bool full(const struct lane *lane)
+{
+    return lane->end - lane->arrived == SLOTS;
+}
+
+/* Where the next packet of this direction is read to. NULL: it is full. */
+static uint8_t *next_slot(const struct direction *d)
+{
+    return full(&d->lanes[0]) ? NULL : slot(&d->lanes[0], d->lanes[0].end)->data;
+}
+
+/* Throws for each packet, so that the fate of the next one does not hang on whether the queue was full at this one. */
+static bool is_lost(struct direction *d)
+{
+    struct burst *burst = &d->burst;
+    bool single = erand48(d->dice) < d->loss;
+
+    if (burst->enter > 0)
+        burst->bad = erand48(d->dice) < (burst->bad ? 1 - burst->leave : burst->enter);
+    return single || burst->bad;
+}
+
+/* The lane of the next packet, whose data are in lane 0. */
+static struct lane *choose_lane(struct direction *d, size_t size)
+{
+    struct lane *lane = &d->lanes[d->reorder > 0 && erand48(d->order) < d->reorder];
+
+    if (full(lane))
+        return &d->lanes[0];
+    if (lane != &d->lanes[0])
+        memcpy(slot(lane, lane->end)->data, slot(&d->lanes[0], d->lanes[0].end)->data, size);
+    return lane;
+}
+
+/* Puts what lies in the next slot at the end of the queue, or leaves it to be overwritten. */
 static void enqueue(struct direction *d, size_t size, int64_t now)
 {
-    struct packet *p = slot(d, d->end);
+    bool lost = is_lost(d);
+    struct lane *lane = choose_lane(d, size);
+    struct packet *p = slot(lane, lane->end);
 
-    if ((d->queue && d->queued + size > d->queue) || (d->loss > 0 && drand48() < d->loss)) {
+    if (lost || (d->queue && d->queued + size > d->queue)) {
         d->dropped++;
         return;
     }
@@ -122,28 +185,23 @@ static void enqueue(struct direction *d, size_t size, int64_t now)
     d->free_at += (int64_t)((double)size * d->ns_per_byte);
     p->size = size;
     p->leaves = d->free_at;
-    p->arrives = d->free_at + d->delay_ns;
+    p->arrives = d->free_at + d->delay_ns + (lane == &d->lanes[0] ? 0 : d->later_ns);
     d->queued += size;
-    d->end++;
-}
-
-static bool full(const struct direction *d)
-{
-    return d->end - d->arrived == SLOTS;
+    lane->end++;
 }
 
 static void reset(struct link *link, int direction, const struct parsed *parsed, int64_t now)
 {
     struct direction *back = &link->directions[!direction], *on = &link->directions[direction];
-    uint8_t onward[PACKET];
+    uint8_t onward[PACKET], *place = next_slot(back);
     size_t size = make_reset(parsed, true, onward);
     bool syn = parsed->syn;
 
-    if (!full(back))
-        enqueue(back, make_reset(parsed, false, slot(back, back->end)->data), now);
+    if (place)
+        enqueue(back, make_reset(parsed, false, place), now);
     /* The packet itself lies in the slot that this takes. */
     if (!syn) {
-        memcpy(slot(on, on->end)->data, onward, size);
+        memcpy(next_slot(on), onward, size);
         enqueue(on, size, now);
     }
 }
@@ -153,7 +211,7 @@ static bool middlebox(struct link *link, int direction, uint8_t *data, size_t si
 {
     struct parsed parsed;
 
-    if (link->rule_count == 0 || !parse(data, size, &parsed))
+    if ((link->rule_count == 0 && !link->nat) || !parse(data, size, &parsed))
         return true;
     for (size_t i = 0; i < link->rule_count; i++) {
         struct rule *rule = &link->rules[i];
@@ -163,12 +221,14 @@ static bool middlebox(struct link *link, int direction, uint8_t *data, size_t si
         rule->hits++;
         if (rule->action == RULE_STRIP_MPTCP && parsed.mptcp)
             strip_mptcp(&parsed);
+        if (rule->action == RULE_MSS)
+            clamp_mss(&parsed, rule->mss);
         if (rule->action == RULE_RST && parsed.protocol == IPPROTO_TCP)
             reset(link, direction, &parsed, now);
         if (rule->action == RULE_DROP || rule->action == RULE_RST)
             return false;
     }
-    return true;
+    return nat_pass(link, direction, &parsed);
 }
 
 static void take(struct link *link, int direction, int64_t now)
@@ -177,14 +237,14 @@ static void take(struct link *link, int direction, int64_t now)
     struct direction *d = &link->directions[direction];
 
     while (true) {
-        uint8_t *data = full(d) ? lost : slot(d, d->end)->data;
+        uint8_t *place = next_slot(d), *data = place ? place : lost;
         ssize_t n = read(d->from, data, PACKET);
 
         if (n <= 0)
             return;
         d->entered++;
         capture_packet(link, data, (size_t)n);
-        if (link->cut || data == lost || !middlebox(link, direction, data, (size_t)n, now))
+        if (d->cut || d->unplugged || !place || !middlebox(link, direction, data, (size_t)n, now))
             d->dropped++;
         else
             enqueue(d, (size_t)n, now);
@@ -197,36 +257,46 @@ void link_take(struct link *link, int64_t now)
     take(link, 1, now);
 }
 
+static void advance(struct direction *d, struct lane *lane, int64_t now)
+{
+    for (; lane->sent < lane->end && slot(lane, lane->sent)->leaves <= now; lane->sent++)
+        d->queued -= slot(lane, lane->sent)->size;
+    for (; lane->arrived < lane->sent && slot(lane, lane->arrived)->arrives <= now; lane->arrived++) {
+        const struct packet *p = slot(lane, lane->arrived);
+
+        if (!d->cut && !d->unplugged && write(d->to, p->data, p->size) > 0)
+            d->passed++;
+        else
+            d->dropped++;
+    }
+}
+
 void link_advance(struct link *link, int64_t now)
 {
-    for (int i = 0; i < 2; i++) {
-        struct direction *d = &link->directions[i];
-
-        for (; d->sent < d->end && slot(d, d->sent)->leaves <= now; d->sent++)
-            d->queued -= slot(d, d->sent)->size;
-        for (; d->arrived < d->sent && slot(d, d->arrived)->arrives <= now; d->arrived++)
-            if (!link->cut && write(d->to, slot(d, d->arrived)->data, slot(d, d->arrived)->size) > 0)
-                d->passed++;
-            else
-                d->dropped++;
-    }
+    for (int i = 0; i < 2; i++)
+        for (int lane = 0; lane < LANES; lane++)
+            advance(&link->directions[i], &link->directions[i].lanes[lane], now);
 }
 
 int64_t link_next(const struct link *link, int64_t otherwise)
 {
-    for (int i = 0; i < 2; i++) {
-        const struct direction *d = &link->directions[i];
+    for (int i = 0; i < 2; i++)
+        for (int l = 0; l < LANES; l++) {
+            const struct lane *lane = &link->directions[i].lanes[l];
 
-        if (d->arrived < d->end && slot(d, d->arrived)->arrives < otherwise)
-            otherwise = slot(d, d->arrived)->arrives;
-    }
+            if (lane->arrived < lane->end && slot(lane, lane->arrived)->arrives < otherwise)
+                otherwise = slot(lane, lane->arrived)->arrives;
+        }
     return otherwise;
 }
 
 bool link_empty(const struct link *link)
 {
-    return link->directions[0].arrived == link->directions[0].end &&
-           link->directions[1].arrived == link->directions[1].end;
+    for (int i = 0; i < 2; i++)
+        for (int lane = 0; lane < LANES; lane++)
+            if (link->directions[i].lanes[lane].arrived != link->directions[i].lanes[lane].end)
+                return false;
+    return true;
 }
 
 int capture_open(struct link *link, const char *path)

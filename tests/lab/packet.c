@@ -5,7 +5,7 @@
 
 #include "link.h"
 
-enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_MPTCP = 30, FIN = 1, SYN = 2, RST = 4, ACK = 16 };
+enum { OPTION_END = 0, OPTION_NOP = 1, OPTION_MSS = 2, OPTION_MPTCP = 30, FIN = 1, SYN = 2, RST = 4, ACK = 16 };
 
 static unsigned get16(const uint8_t *p)
 {
@@ -122,7 +122,7 @@ bool rule_matches(const struct rule *r, unsigned direction, const struct parsed 
            (!r->destination_port || r->destination_port == p->destination_port) &&
            (!r->port || r->port == p->source_port || r->port == p->destination_port) && (!r->syn || p->syn) &&
            (!r->synack || p->synack) && (!r->data || p->has_data) && (!r->mptcp || p->mptcp) &&
-           (!r->first || r->hits < r->first);
+           (!r->larger || p->size > r->larger) && (!r->first || r->hits < r->first);
 }
 
 static uint32_t sum(const uint8_t *data, size_t size, uint32_t start)
@@ -156,6 +156,38 @@ void strip_mptcp(struct parsed *p)
         memset(option, OPTION_NOP, option[1]);
     p->mptcp = NULL;
     tcp_checksum(p->data, p->family, p->transport, p->transport_size);
+}
+
+void clamp_mss(struct parsed *p, unsigned most)
+{
+    uint8_t *option =
+        p->syn || p->synack ? find_option(p->transport, (size_t)(p->transport[12] >> 4) * 4, OPTION_MSS) : NULL;
+
+    if (!option || option[1] != 4 || get16(option + 2) <= most)
+        return;
+    put16(option + 2, most);
+    tcp_checksum(p->data, p->family, p->transport, p->transport_size);
+}
+
+static void udp_checksum(uint8_t *ip, uint8_t *udp, size_t size)
+{
+    unsigned value;
+
+    put16(udp + 6, 0);
+    value = fold(sum(udp, size, sum(ip + 12, 8, IPPROTO_UDP + (uint32_t)size)));
+    put16(udp + 6, value ? value : 0xffff);
+}
+
+void rewrite(struct parsed *p, bool source, const uint8_t address[4], unsigned port)
+{
+    memcpy(p->data + (source ? 12 : 16), address, 4);
+    put16(p->transport + (source ? 0 : 2), port);
+    put16(p->data + 10, 0);
+    put16(p->data + 10, fold(sum(p->data, (size_t)(p->transport - p->data), 0)));
+    if (p->protocol == IPPROTO_TCP)
+        tcp_checksum(p->data, 4, p->transport, p->transport_size);
+    else
+        udp_checksum(p->data, p->transport, p->transport_size);
 }
 
 /* What the packet covers in the space of sequence numbers. */

@@ -305,6 +305,16 @@ def mptcp_syn_dropped(lab):
     check(link.hits("drop") > 0, "there was no MPTCP to drop")
 
 
+def mptcp_alone_and_its_syn_dropped(lab):
+    """The same where MPTCP alone was named: not the kernel's three seconds."""
+    link = lab.two_hosts()
+    lab.host_name(v4=[1])
+    lab.serve_all()
+    link.rule("drop", "both", "syn", "mptcp", "drop")
+    run = connects(lab, STAGGER_MS + LINE_MS, "--stack", "tls/mptcp", by=lab.V4.format(1))
+    check(run.established["stack"] == "tls/tcp", run.text)
+
+
 # --------------------------------------------------------------------------------------------------------- services
 
 
@@ -333,4 +343,5 @@ if __name__ == "__main__":
           refused_is_quick, no_ipv6_addresses, aaaa_never_answered, aaaa_a_little_late, aaaa_too_late, a_slow, both_slow,
           aaaa_fails, name_unknown, accepts_and_never_answers, expired_certificate_first, reset_at_syn,
           reset_at_first_data, udp_dropped, name_server_behind_dropped_udp, mptcp_stripped, mptcp_syn_dropped,
+          mptcp_alone_and_its_syn_dropped,
           service_with_a_dead_host)

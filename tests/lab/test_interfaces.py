@@ -32,8 +32,9 @@ def connects_by(lab, interface, bound_ms, *options, state=None):
 
 
 def traffic(capture):
-    """Packets of programs: the kernels' own (ICMPv6) say nothing of ours."""
-    return [p for p in capture.packets if p.protocol in ("tcp", "udp")]
+    """Packets of programs: the kernels' own (ICMPv6, and a RST to who still speaks to a process that has ended) say nothing
+    of ours."""
+    return [p for p in capture.packets if p.protocol in ("tcp", "udp") and not p.reset]
 
 
 def first_interface_is_enough(lab):

@@ -51,6 +51,7 @@ class Install(unittest.TestCase):
 
     def test_the_rest(self):
         for name in ("hawser/hawser.h", "hawser/errors.h", "hawser/task.h", "bin/hawser", "man1/hawser.1", "man1/hawser-send.1",
+                     "sbin/hawserd", "man8/hawserd.8", "systemd/system/hawserd.service",
                      "bash-completion/completions/hawser"):
             self.installed(name)
         told = subprocess.run([self.installed("bin/hawser"), "--version"], stdout=subprocess.PIPE, encoding="utf-8", check=True)

@@ -16,6 +16,11 @@ static struct message *find(struct side *from, uint64_t id)
     return id > 0 && id <= from->message_count ? from->messages[id - 1] : NULL;
 }
 
+struct message *check_find(struct side *from, uint64_t id)
+{
+    return find(from, id);
+}
+
 /* ---- at the sender */
 
 struct message *check_sent(struct side *from, const struct message_spec *spec, uint64_t id, struct message *message)
@@ -45,6 +50,11 @@ struct message *check_sent(struct side *from, const struct message_spec *spec, u
         .want_sent = spec->want_sent,
         .niceness = spec->niceness,
         .lifetime = spec->lifetime,
+        .reliability = spec->reliability,
+        .resends = spec->resends,
+        .probability = spec->probability,
+        .marks = spec->marks,
+        .pace = spec->pace,
         .sent_at = sim->now,
         .reply_to = spec->reply_to,
         .antecedent_count = spec->antecedent_count,
@@ -62,9 +72,10 @@ struct message *check_sent(struct side *from, const struct message_spec *spec, u
     return message;
 }
 
-void check_told_sent(void *user, uint64_t id)
+void check_told_sent(void *user, uint64_t id, int64_t pulled_at)
 {
     struct side *side = user;
+    (void)pulled_at;
     struct message *message = find(side, id);
     if (!message || !message->want_sent || message->sent_told || (message->ended && message->outcome != SESSION_ACKED))
         sim_fail(side->sim, "%c: sent(%" PRIu64 ") is not expected", "AB"[side->index], id);
@@ -107,19 +118,42 @@ static bool failure_is_true(const struct side *side, const struct message *m, in
     }
 }
 
+void check_ended(struct side *side, struct message *m, enum session_outcome kind, int code)
+{
+    struct sim *sim = side->sim;
+    if (m->ended)
+        sim_fail(sim, "%c: message %" PRIu64 " has a second outcome: %s", "AB"[side->index], m -> id,
+                 outcome_names[kind]);
+    m->ended = true;
+    m->outcome = kind;
+    m->code = code;
+    m->ended_at = sim->now;
+    side->unended--;
+    free(m->times_sent);
+    m->times_sent = NULL;
+}
+
+/* A message that need not come did not. */
+static void check_given_up(struct side *side, struct message *m, bool maybe)
+{
+    if (!lossy_may_be_lost(side, m) || maybe || m->delivered)
+        sim_fail(side->sim, "%c: message %" PRIu64 " is given up", "AB"[side->index], m -> id);
+    lossy_check_share(side, m, false);
+}
+
 static void check_one_outcome(struct side *side, struct message *m, enum session_outcome kind, int code,
                               const char *reason, bool maybe)
 {
     struct sim *sim = side->sim;
     char name = "AB"[side->index];
-    if (m->ended)
-        sim_fail(sim, "%c: message %" PRIu64 " has a second outcome: %s", name, m->id, outcome_names[kind]);
-    m->ended = true;
-    m->outcome = kind;
-    m->code = code;
+    check_ended(side, m, kind, code);
     m->maybe_delivered = maybe;
-    m->ended_at = sim->now;
-    side->unended--;
+    if (kind == SESSION_EXPIRED && code == -HAWSER_EGIVENUP) {
+        check_given_up(side, m, maybe);
+        return;
+    }
+    if (kind == SESSION_ACKED)
+        lossy_check_share(side, m, true);
     if (m->has_cookie && !m->settled_told)
         sim_fail(sim, "%c: message %" PRIu64 " has its outcome before settled()", name, m->id);
     if (kind == SESSION_ACKED && (!m->delivered || code || maybe))
@@ -176,26 +210,33 @@ struct message *check_incoming(struct side *to, uint64_t id, const char *what)
     struct message *message = find(OTHER(to), id);
     if (!message)
         sim_fail(to->sim, "%c: %s of message %" PRIu64 ", which was not sent", "AB"[to->index], what, id);
-    else if (message->delivered || message->refused || message->abandoned)
+    else if (message->delivered || message->refused || message->abandoned || message->gaps_told)
         sim_fail(to->sim, "%c: %s of message %" PRIu64 ", which was %s", "AB"[to->index], what, id,
                  message -> delivered          ? "delivered"
                             : message->refused ? "refused"
                                                : "abandoned");
     else if (to->ended && strcmp(what, "abandoned()") != 0)
         sim_fail(to->sim, "%c: %s of message %" PRIu64 " after the end", "AB"[to->index], what, id);
-    else if (to->paused && strcmp(what, "abandoned()") != 0 && strcmp(what, "arriving()") != 0)
+    else if (to->paused && strcmp(what, "abandoned()") != 0 && strcmp(what, "arriving()") != 0 &&
+             strcmp(what, "offered()") != 0)
         sim_fail(to->sim, "%c: %s of message %" PRIu64 " while it is paused", "AB"[to->index], what, id);
     else
         return message;
     return NULL;
 }
 
-/* Keeps the largest error that an end's idea of the other's clock may have had (docs/protocol.md section 7). */
-void check_clock(struct side *side)
+/* docs/protocol.md section 7: half a round trip; before a sample the HELLO's one-way delay. */
+int64_t check_clock_error(const struct side *side)
 {
     struct session_statistics s;
     session_get_statistics(side->session, &s);
-    int64_t error = s.rtt ? s.rtt / 2 : side->hello_delay;
+    return s.rtt ? s.rtt / 2 : side->hello_delay;
+}
+
+/* Keeps the largest error that an end's idea of the other's clock may have had. */
+void check_clock(struct side *side)
+{
+    int64_t error = check_clock_error(side);
     if (error > side->worst_clock)
         side->worst_clock = error;
 }
@@ -204,8 +245,9 @@ void check_clock(struct side *side)
 static bool may_have_ended(const struct side *to, const struct message *a)
 {
     int64_t slack = to->worst_clock + CLOCK_SLACK + 200 * (to->sim->now / SECOND);
-    return a->refused || a->cancelled || a->failed_by_us || a->source_error || a->abandoned ||
-           (a->ended && !a->maybe_delivered) || (a->lifetime && to->sim->now - a->sent_at + slack >= a->lifetime) ||
+    return a->refused || a->cancelled || a->failed_by_us || a->source_error || a->abandoned || a->gaps_told ||
+           a->reliability != SESSION_FULL || (a->ended && !a->maybe_delivered) ||
+           (a->lifetime && to->sim->now - a->sent_at + slack >= a->lifetime) ||
            a->size > to->plan->receive_memory / 4 || (to->plan->max_message && a->size > to->plan->max_message);
 }
 
@@ -222,17 +264,16 @@ void check_handed_over(struct side *to, struct message *message)
     }
     if (message->lifetime == 0)
         return;
-    /* docs/protocol.md section 7: half a round trip and the clocks' drift; before a sample the HELLO's one-way delay. */
     struct session_statistics s;
     session_get_statistics(to->session, &s);
-    int64_t error = (s.rtt ? s.rtt / 2 : to->hello_delay) + 200 * (sim->now / SECOND) + CLOCK_SLACK;
+    int64_t error = check_clock_error(to) + 200 * (sim->now / SECOND) + CLOCK_SLACK; /* and the clocks' drift */
     int64_t age = sim->now - message->sent_at;
     if (age > message->lifetime + error)
         sim_fail(sim,
                  "%c: message %" PRIu64 " with a lifetime of %.6f s is handed over after %.6f s (clock error %.6f s)",
                  "AB"[to->index], message -> id, (double)message -> lifetime / SECOND, (double)age / SECOND,
                  (double)error / SECOND);
-    int64_t clock_error = llabs(s.clock_offset - (side_clock(OTHER(to)) - side_clock(to)));
+    int64_t clock_error = llabs(s.clock_offset - (side_clock(OTHER(to)) - OTHER(to)->jump - side_clock(to)));
     if (s.rtt && clock_error > error)
         sim_fail(sim, "%c: the clocks' offset is wrong by %.6f s with a round trip of %.6f s", "AB"[to->index],
                  (double)clock_error / SECOND, (double)s.rtt / SECOND);
@@ -265,6 +306,11 @@ static void check_properties(struct side *to, struct message *message, const str
     else if ((handed->niceness != message->niceness && !message->reniced) || handed->reply_to != message->reply_to ||
              handed->ordered != message->ordered)
         sim_fail(sim, "message %" PRIu64 " is delivered with other properties", message->id);
+    else if (!marks_same(&handed->marks, &message->marks) ||
+             message->offered_told != (message->marks.has_timestamp || message->marks.coordinate_count))
+        sim_fail(sim, "message %" PRIu64 " is delivered with other marks", message->id);
+    else if (handed->received_at < 0 || handed->received_at > side_clock(to))
+        sim_fail(sim, "message %" PRIu64 " was received at %" PRId64, message->id, handed->received_at);
     else if ((handed->age < 0) != (message->lifetime == 0))
         sim_fail(sim, "message %" PRIu64 " has the age %" PRId64, message->id, handed->age);
     else if (handed->early && (!message->replayable || !sim->plan.early_accepted || !sim->plan.early))
@@ -282,7 +328,8 @@ void check_delivery(struct side *to, struct message *message, const struct sessi
     sim_log(sim, to, "message %" PRIu64 " (%" PRIu64 " bytes) is %s", message->id, message->size,
             message->refused ? "refused" : "delivered");
     sim->progress_at = sim->now;
-    check_handed_over(to, message);
+    if (message->take != SESSION_TAKE_GAPS) /* else its parts were, and this is but their end */
+        check_handed_over(to, message);
     if (handed)
         check_properties(to, message, handed);
     if (message->refused)

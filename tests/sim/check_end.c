@@ -21,11 +21,14 @@ void check_bounds(struct side *side)
                  plan->send_queue_messages);
     /* One copied message may pass the bound, and each message in parts holds one more piece. */
     uint64_t queue_most = plan->send_queue + plan->size_most + (uint64_t)side->parts_open * (1 << 20) + (256 << 10);
+    if (s.duplicated_bytes > s.bytes_sent + (128 << 10))
+        sim_fail(sim, "%c: %" PRIu64 " bytes were copied of %" PRIu64, "AB"[side->index], s.duplicated_bytes,
+                 s.bytes_sent);
     if (s.held_bytes + s.reserved_bytes > plan->receive_memory)
         sim_fail(sim, "%c: %" PRIu64 " bytes are held and %" PRIu64 " reserved of %" PRIu64, "AB"[side->index],
                  s.held_bytes, s.reserved_bytes, plan->receive_memory);
     uint64_t most = plan->receive_memory + plan->receive_memory / 4 + queue_most + SLACK_FIXED +
-                    SLACK_MESSAGE * (s.queued_messages + OTHER(side)->unended) + side->stream_bytes;
+                    SLACK_MESSAGE * (s.queued_messages + OTHER(side)->unended) + side->stream_bytes + side->moved_bytes;
     if (side->account.bytes > most)
         sim_fail(sim, "%c: %" PRIu64 " bytes of memory are taken, more than %" PRIu64, "AB"[side->index],
                  side -> account.bytes, most);
@@ -110,12 +113,12 @@ static void check_messages(struct sim *sim, const struct side *side)
         const struct message *m = side->messages[i];
         if (!m->ended)
             sim_fail(sim, "%c: message %" PRIu64 " has no outcome", "AB"[side->index], m -> id);
-        else if (m->outcome == SESSION_ACKED ? !m->delivered : m->delivered && !m->maybe_delivered)
+        else if (m->outcome == SESSION_ACKED ? !m->delivered && !m->partial : m->delivered && !m->maybe_delivered)
             sim_fail(sim, "%c: message %" PRIu64 " was%s delivered", "AB"[side->index], m -> id,
                      m -> delivered ? "" : " not");
         else if (m->has_cookie && !m->settled_told)
             sim_fail(sim, "%c: message %" PRIu64 " was never settled", "AB"[side->index], m -> id);
-        else if (m->arriving_told && !m->delivered && !m->refused && !m->abandoned && m->ended &&
+        else if (m->arriving_told && !m->delivered && !m->refused && !m->abandoned && !m->gaps_told && m->ended &&
                  !OTHER((struct side *)(uintptr_t)side)->close_code)
             sim_fail(sim, "%c: message %" PRIu64 " was announced and neither delivered nor abandoned",
                      "AB"[side->index], m -> id);
@@ -154,4 +157,6 @@ void check_end(struct sim *sim)
             sim_fail(sim, "%c ended with %d on a good line", "AB"[i], sim -> sides[i].close_code);
     }
     check_streams(sim);
+    if (must_be_clean(sim))
+        strands_check_end(sim);
 }

@@ -40,9 +40,10 @@ static void limited_bytes(struct side *side, const uint8_t *at, const uint8_t *e
 
 static void log_frame(struct side *side, const struct link *link, uint64_t type, const uint8_t *at, const uint8_t *end)
 {
-    static const char *const names[] = {"PADDING",      "HELLO",  "DATA",   "STREAM",      "ACK",
-                                        "OUTCOME",      "EXPIRE", "CREDIT", "FLOW_CREDIT", "STREAM_CREDIT",
-                                        "STREAM_RESET", "PING",   "PONG",   "CLOSE",       "ABORT"};
+    static const char *const names[] = {"PADDING",      "HELLO",   "DATA",   "STREAM",      "ACK",
+                                        "OUTCOME",      "EXPIRE",  "CREDIT", "FLOW_CREDIT", "STREAM_CREDIT",
+                                        "STREAM_RESET", "PING",    "PONG",   "CLOSE",       "ABORT",
+                                        "JOIN",         "JOIN_OK", "STRAND", "TELL"};
     char text[128] = "";
     int n = 0;
     for (unsigned i = 0; i < 4 && at && at < end && type != FRAME_HELLO; i++) {
@@ -51,8 +52,8 @@ static void log_frame(struct side *side, const struct link *link, uint64_t type,
             break;
         n += snprintf(text + n, sizeof text - (size_t)n, " %" PRIu64, value);
     }
-    sim_log(side->sim, side, "    strand %u: %s%s%s", link->number, type < 15 ? names[type] : "reserved", text,
-            at && at < end ? " ..." : "");
+    sim_log(side->sim, side, "    strand %u: %s%s%s", link->number,
+            type < sizeof names / sizeof *names ? names[type] : "reserved", text, at && at < end ? " ..." : "");
 }
 
 void frames_watch(struct side *side, const struct link *link, const uint8_t *bytes, size_t size, size_t bulk_size)
@@ -71,6 +72,8 @@ void frames_watch(struct side *side, const struct link *link, const uint8_t *byt
         if (side->sim->verbose)
             log_frame(side, link, type, body, next);
         side->frames_seen |= type < 64 ? UINT64_C(1) << type : 0;
+        if (type == FRAME_DATA)
+            lossy_watch(side, body, end, length);
         if (type == FRAME_STREAM && side->sim->stream_count)
             limited_bytes(side, body, end, length);
         at = next;

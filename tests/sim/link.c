@@ -147,6 +147,10 @@ static bool pull_once(struct link *link, struct side *side)
 void link_pull(struct link *link, struct side *side)
 {
     struct pipe *pipe = &link->pipes[side->index];
+    if (link->plan->units.most) {
+        unit_link_pull(link, side);
+        return;
+    }
     if (side->ended && pipe->bulk) { /* the message's memory may be gone: this strand can say no more */
         pipe->bulk = NULL;
         pipe->bulk_left = 0;
@@ -177,8 +181,8 @@ static void leave(struct sim *sim, void *object, uint64_t number)
     struct pipe *pipe = &link->pipes[number];
     if (link->dead)
         return;
-    if (sim->now < link->stalled_until) {
-        sim_schedule(sim, link->stalled_until, leave, link, number);
+    if (sim->now < link->stalled[number]) {
+        sim_schedule(sim, link->stalled[number], leave, link, number);
         return;
     }
     struct chunk *chunk = malloc(sizeof *chunk + pipe->leaving_size);
@@ -246,8 +250,8 @@ void link_deliver(struct link *link, struct side *to)
     struct pipe *pipe = &link->pipes[1 - to->index];
     if (!link->added[to->index])
         return; /* its adding delivers */
-    if (sim->now < link->stalled_until && !link->dead) {
-        sim_schedule(sim, link->stalled_until, arrive, link, to->index);
+    if (sim->now < link->stalled[1 - to->index] && !link->dead) {
+        sim_schedule(sim, link->stalled[1 - to->index], arrive, link, to->index);
         return;
     }
     side_enter(to);
@@ -301,15 +305,33 @@ void link_learn(struct link *link, struct side *side, const char *reason)
     bool last = true;
     for (unsigned i = 0; i < sim->links_made; i++)
         last = last && !link_alive(&sim->links[i], side);
-    if (last && !side->ended)
+    if (last && !side->ended && !sim->plan.survive)
         side->last_strand_lost = true;
     sim_log(sim, side, "strand %u is lost: %s%s", link->number, reason, last ? "; it was the last" : "");
     side_enter(side);
     session_strand_lost(link->strand[side->index], -HAWSER_ELOST, reason, side_clock(side));
     side_leave(side);
     forget_sources(pipe);
-    if (last && !side->ended)
+    if (last && !side->ended && !sim->plan.survive)
         sim_fail(sim, "the last strand is lost and the session has not ended");
+    if (last && !side->ended && sim->plan.survive && side->stranded_at != sim->now)
+        sim_fail(sim, "the last strand is lost, and nobody is told");
+}
+
+static void learn(struct sim *sim, void *object, uint64_t number);
+
+void link_cut(struct link *link, struct side *side)
+{
+    struct sim *sim = link->sim;
+    if (!link_alive(link, side))
+        return;
+    link->lost[side->index] = true;
+    drop_flight(&link->pipes[1 - side->index], 0);
+    link->pipes[side->index].bulk = NULL;
+    link->pipes[side->index].bulk_left = 0;
+    forget_sources(&link->pipes[side->index]);
+    link->dead = sim->strand_died = true;
+    sim_schedule(sim, sim->now + rng_scale(&sim->rng, 1, SECOND), learn, link, 1 - side->index);
 }
 
 static void learn(struct sim *sim, void *object, uint64_t number)
@@ -321,16 +343,16 @@ static void suspect(struct sim *sim, void *object, uint64_t number)
 {
     struct link *link = object;
     struct side *side = &sim->sides[number];
-    bool now = link->dead || sim->now < link->stalled_until;
+    int64_t until = link->stalled[0] > link->stalled[1] ? link->stalled[0] : link->stalled[1];
+    bool now = link->dead || sim->now < until;
     if (!link_alive(link, side) || side->ended || now == link->suspected[number])
         return;
-    link->suspected[number] = now;
-    sim_log(sim, side, "strand %u is %ssuspected", link->number, now ? "" : "not any more ");
+    sim_log(sim, side, "strand %u is %ssuspected by its caller", link->number, now ? "" : "not any more ");
     side_enter(side);
     session_strand_suspect(link->strand[number], now, side_clock(side));
     side_leave(side);
     if (now && !link->dead)
-        sim_schedule(sim, link->stalled_until + rng_between(&sim->rng, 0, 100 * MILLISECOND), suspect, link, number);
+        sim_schedule(sim, until + rng_between(&sim->rng, 0, 100 * MILLISECOND), suspect, link, number);
 }
 
 static void die(struct sim *sim, void *object, uint64_t number)
@@ -360,7 +382,12 @@ static void stall(struct sim *sim, void *object, uint64_t number)
     (void)number;
     if (link->dead)
         return;
-    link->stalled_until = sim->now + link->plan->stalls_for;
+    for (unsigned i = 0; i < SIDES; i++)
+        if (link->plan->stalls_of & 1u << i)
+            link->stalled[i] = sim->now + link->plan->stalls_for;
+    if (link->stalls++ < link->plan->stalls_again)
+        sim_schedule(sim, sim->now + link->plan->stalls_for + rng_scale(&sim->rng, MILLISECOND, SECOND), stall, link,
+                     0);
     sim_log(sim, NULL, "strand %u stalls for %.3f s", link->number, (double)link->plan->stalls_for / SECOND);
     for (unsigned i = 0; i < SIDES && link->plan->suspects; i++)
         sim_schedule(sim, sim->now + rng_between(&sim->rng, 0, 200 * MILLISECOND), suspect, link, i);
@@ -379,6 +406,7 @@ void link_close(struct link *link, struct side *side)
 
 void link_free(struct link *link)
 {
+    unit_link_free(link);
     for (unsigned i = 0; i < SIDES; i++) {
         drop_flight(&link->pipes[i], 0);
         forget_sources(&link->pipes[i]);
@@ -402,23 +430,31 @@ static void secured(struct sim *sim, void *object, uint64_t number)
     side_leave(side);
 }
 
+static int strand_add(struct link *link, struct side *side, bool early)
+{
+    struct session_strand **strand = &link->strand[side->index];
+    struct session_units units = {.lossy_max = link->plan->units.lossy_max, .gives_up = link->plan->units.gives_up};
+    if (link->plan->units.most)
+        return session_strand_add_units(side->session, link, early, &units, link->number, side_clock(side), strand);
+    return session_strand_add(side->session, link, early, link->number, side_clock(side), strand);
+}
+
 static void add(struct link *link, struct side *side)
 {
     struct sim *sim = link->sim;
     bool early = link->early && side->index == 0;
     sim_log(sim, side, "strand %u is added%s", link->number, early ? " early" : "");
     side_enter(side);
-    int r = session_strand_add(side->session, link, early, side_clock(side), &link->strand[side->index]);
+    int r = strand_add(link, side, early);
     for (unsigned tries = 0; r == -ENOMEM && sim->memory_refused && tries < 1000; tries++)
-        r = session_strand_add(side->session, link, early, side_clock(side), &link->strand[side->index]);
+        r = strand_add(link, side, early);
     if (r < 0) {
         sim_fail(sim, "session_strand_add() answers %d", r);
     } else {
         link->added[side->index] = true;
         if (session_strand_user(link->strand[side->index]) != link)
             sim_fail(sim, "session_strand_user() is another");
-        if (link->plan->tells_rate)
-            session_strand_set_rate(link->strand[side->index], link->plan->rate[side->index]);
+        strands_added(link, side);
     }
     side_leave(side);
 }

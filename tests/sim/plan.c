@@ -118,13 +118,42 @@ static void plan_limits(struct rng *rng, struct plan *plan)
     }
 }
 
+/* From a generator of its own, so that what a seed stood for before there were units still comes. */
+static void plan_units(struct plan *plan)
+{
+    struct rng rng;
+    rng_seed(&rng, plan->seed ^ 0x756e697473);
+    bool all = rng_chance(&rng, 300), any = rng_chance(&rng, 500);
+    for (unsigned i = 0; i < plan->link_count; i++) {
+        struct unit_plan *units = &plan->links[i].units;
+        if (!all && !(any && rng_chance(&rng, 500)))
+            continue;
+        units->most = (size_t)rng_scale(&rng, 1000, 65536);
+        units->layers_resend = rng_chance(&rng, 400);
+        units->lossy_max = rng_chance(&rng, 600) ? (size_t)rng_scale(&rng, 1000, 16384) : 0;
+        units->spread = rng_chance(&rng, 300) ? 0 : rng_scale(&rng, 10, 50 * MILLISECOND);
+        units->per_mille_loss = sometimes(&rng, 700, 200);
+        units->per_mille_misjudged = sometimes(&rng, 400, 100);
+        units->gives_up = !units->lossy_max && rng_chance(&rng, 500);
+    }
+    for (unsigned i = 0; i < SIDES; i++) {
+        struct side_plan *side = &plan->sides[i];
+        side->per_mille_lossy = sometimes(&rng, 500, 1000);
+        side->per_mille_marks = sometimes(&rng, 400, 500);
+        side->per_mille_filter = sometimes(&rng, 500, 200);
+        side->per_mille_gaps = sometimes(&rng, 600, 1000);
+        side->per_mille_timed = sometimes(&rng, 300, 300);
+        side->per_mille_paced = sometimes(&rng, 300, 200);
+    }
+}
+
 void plan_make(struct plan *plan, uint64_t seed)
 {
     struct rng rng;
     rng_seed(&rng, seed);
     memset(plan, 0, sizeof *plan);
     plan->seed = seed;
-    plan->aggregate = rng_chance(&rng, 600);
+    plan->policy = rng_chance(&rng, 600) ? SESSION_AGGREGATE : SESSION_HANDOVER;
     plan->early = rng_chance(&rng, 150);
     plan->early_accepted = rng_chance(&rng, 700);
     plan->link_count = rng_chance(&rng, 300) ? 1 : 2 + (unsigned)rng_below(&rng, LINKS_MAX - 1);
@@ -137,17 +166,24 @@ void plan_make(struct plan *plan, uint64_t seed)
     if (rng_chance(&rng, 400))
         plan->sides[rng_below(&rng, SIDES)].close_at = -1; /* one of them leaves it to the other */
     plan_limits(&rng, plan);
+    plan_units(plan);
+    plan_strands(plan);
+    plan_moves(plan);
 }
 
 void plan_plain(struct plan *plan, uint64_t rate, int64_t delay)
 {
     memset(plan, 0, sizeof *plan);
     plan->seed = 1;
-    plan->aggregate = true;
+    plan->policy = SESSION_AGGREGATE;
     plan->link_count = 1;
     for (unsigned i = 0; i < LINKS_MAX; i++)
-        plan->links[i] = (struct link_plan){
-            .delay = delay, .rate = {rate, rate}, .room = 32 << 10, .segment = 1460, .tells_rate = true};
+        plan->links[i] = (struct link_plan){.delay = delay,
+                                            .rate = {rate, rate},
+                                            .room = 32 << 10,
+                                            .segment = 1460,
+                                            .stalls_of = 3,
+                                            .tells_rate = true};
     for (unsigned i = 0; i < SIDES; i++)
         plan->sides[i] = (struct side_plan){
             .clock_offset = (i + 1) * 1000 * SECOND,

@@ -30,6 +30,20 @@ static uint8_t *filled(uint64_t key, uint64_t size)
     return bytes;
 }
 
+/* One in sixteen is bound to a strand, where there are several: number + 1; the content's key throws the dice. */
+static uint64_t bound_to(const struct side *side, uint64_t key)
+{
+    const struct sim *sim = side->sim;
+    struct session_strand_state state;
+    if (sim->scenario || sim->plan.link_count < 2 || key % 16)
+        return 0;
+    const struct link *link = &sim->links[key / 16 % sim->plan.link_count];
+    if (!link_alive(link, side))
+        return 0;
+    session_strand_get(link->strand[side->index], &state);
+    return state.number + 1;
+}
+
 /* The id is known beforehand: ids are consecutive. */
 int program_send(struct side *side, const struct message_spec *spec, struct message **ret_message)
 {
@@ -52,6 +66,13 @@ int program_send(struct side *side, const struct message_spec *spec, struct mess
         .reply_to = spec->reply_to,
         .antecedents = spec->antecedents,
         .antecedent_count = spec->antecedent_count,
+        .reliability = spec->reliability,
+        .resends = spec->resends,
+        .probability = spec->probability,
+        .marks = spec->marks,
+        .send_time = spec->send_in ? side_clock(side) + spec->send_in : 0,
+        .pace = spec->pace,
+        .strand = bound_to(side, key),
     };
     struct message *message = cookie ? calloc(1, sizeof *message) : NULL; /* the cookie's address is needed first */
     send.cookie = message;
@@ -66,6 +87,7 @@ int program_send(struct side *side, const struct message_spec *spec, struct mess
             sim_fail(sim, "%c: a message is taken while the queue is full", "AB"[side->index]);
         message = check_sent(side, spec, ret_id, message);
         message->has_cookie = cookie;
+        message->send_time = send.send_time;
         if (spec->borrowed)
             message->data = data;
         sim_log(sim, side,
@@ -74,6 +96,9 @@ int program_send(struct side *side, const struct message_spec *spec, struct mess
                 spec->source ? " by source" : "", spec->borrowed ? " borrowed" : "", spec->niceness,
                 (double)spec->lifetime / SECOND, message->antecedent_count, spec->ordered ? ", ordered" : "",
                 spec->replayable ? ", replayable" : "");
+        if (spec->reliability || spec->send_in || spec->pace)
+            sim_log(sim, side, "    reliability %d, resends %u, probability %u, send in %.6f s, pace %" PRIu64,
+                    spec->reliability, spec->resends, spec->probability, (double)spec->send_in / SECOND, spec->pace);
         if (ret_message)
             *ret_message = message;
     } else {
@@ -241,6 +266,7 @@ static void send_something(struct side *side)
         spec.lifetime = rng_scale(rng, MILLISECOND, plan->lifetime_most);
     if (rng_chance(rng, plan->per_mille_antecedents))
         choose_antecedents(side, &spec, ids);
+    lossy_choose(side, &spec);
     struct message *message;
     int r = program_send(side, &spec, &message);
     if (r == -EAGAIN)

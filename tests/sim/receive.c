@@ -68,6 +68,9 @@ static void maybe_pause(struct side *side)
     side->paused = true;
     session_pause(side->session);
     sim_log(side->sim, side, "pauses");
+    struct side *from = OTHER(side);
+    for (size_t i = 0; i < from->message_count; i++)
+        from->messages[i]->pauses |= !from->messages[i]->delivered;
     sim_schedule(side->sim, side->sim->now + rng_scale(&side->rng, MILLISECOND, 3 * SECOND), resume, side, 0);
 }
 
@@ -109,6 +112,27 @@ static enum session_take choose(struct side *side)
     return SESSION_TAKE_WHOLE;
 }
 
+void receive_offered(void *user, struct session_offered *offered)
+{
+    struct side *side = user;
+    struct sim *sim = side->sim;
+    struct message *message = check_incoming(side, offered->id, "offered()");
+    if (!message)
+        return;
+    if (message->offered_told || message->arriving_told)
+        sim_fail(sim, "message %" PRIu64 " is offered a second time, or late", offered->id);
+    message->offered_told = true;
+    if ((offered->size != SESSION_SIZE_UNKNOWN && offered->size != message->size) ||
+        !marks_same(&offered->marks, &message->marks) || offered->reliability != message->reliability ||
+        offered->reply_to != message->reply_to || (offered->niceness != message->niceness && !message->reniced))
+        sim_fail(sim, "message %" PRIu64 " is offered with other properties", offered->id);
+    if (rng_chance(&side->rng, side->plan->per_mille_filter)) {
+        offered->refuse = message->reason = reasons[rng_below(&side->rng, 3)];
+        message->refused = true;
+        sim_log(sim, side, "message %" PRIu64 " is dropped by its marks", offered->id);
+    }
+}
+
 void receive_arriving(void *user, struct session_arriving *arriving)
 {
     struct side *side = user;
@@ -125,7 +149,9 @@ void receive_arriving(void *user, struct session_arriving *arriving)
                  arriving->size);
     if (arriving->size == SESSION_SIZE_UNKNOWN && !message->unknown_size)
         sim_fail(sim, "message %" PRIu64 " is announced without its size", message->id);
-    if (arriving->size <= 65536)
+    if (arriving->reliability != message->reliability || !marks_same(&arriving->marks, &message->marks))
+        sim_fail(sim, "message %" PRIu64 " is announced with other marks or another reliability", message->id);
+    if (arriving->size <= 65536 && message->reliability == SESSION_FULL)
         sim_fail(sim, "message %" PRIu64 " of %" PRIu64 " bytes is announced", message->id, message->size);
     if (arriving->reply_to != message->reply_to || (arriving->niceness != message->niceness && !message->reniced))
         sim_fail(sim, "message %" PRIu64 " is announced with other properties", message->id);
@@ -134,7 +160,16 @@ void receive_arriving(void *user, struct session_arriving *arriving)
         message->take = arriving->size > side->takes_parts_above ? SESSION_TAKE_PARTS : SESSION_TAKE_WHOLE;
     if (message->take == SESSION_TAKE_INTO && arriving->size == SESSION_SIZE_UNKNOWN)
         message->take = SESSION_TAKE_SINK;
+    if (side->plan->per_mille_gaps && rng_chance(&side->rng, side->plan->per_mille_gaps))
+        message->take = SESSION_TAKE_GAPS;
     arriving->take = message->take;
+    if (message->take == SESSION_TAKE_GAPS) {
+        arriving->sink = message;
+        if (message->reliability == SESSION_FULL) { /* nothing of it can be missing: in order */
+            message->take = SESSION_TAKE_PARTS;
+            arriving->sink = NULL;
+        }
+    }
     if (message->take == SESSION_TAKE_INTO) {
         message->into = malloc(arriving->size);
         if (!message->into)
@@ -156,11 +191,16 @@ void receive_part(void *user, struct session_part *part)
     struct message *message = check_incoming(side, part->id, "part()");
     if (!message)
         return;
-    if (message->take != SESSION_TAKE_PARTS && message->take != SESSION_TAKE_SINK)
+    if (!marks_same(&part->marks, &message->marks))
+        sim_fail(sim, "message %" PRIu64 ": a part has other marks", part->id);
+    if (message->take == SESSION_TAKE_GAPS)
+        lossy_part(side, message, part);
+    else if (message->take != SESSION_TAKE_PARTS && message->take != SESSION_TAKE_SINK)
         sim_fail(sim, "message %" PRIu64 " comes in parts", part->id);
-    if ((message->take == SESSION_TAKE_SINK) != (part->sink != NULL) || (part->sink && part->sink != message))
+    bool sinks = message->take == SESSION_TAKE_SINK || message->take == SESSION_TAKE_GAPS;
+    if ((sinks && !message->moved) != (part->sink != NULL) || (part->sink && part->sink != message))
         sim_fail(sim, "message %" PRIu64 " has another sink", part->id);
-    if (part->offset != message->parts_offset)
+    if (part->offset != message->parts_offset && message->take != SESSION_TAKE_GAPS)
         sim_fail(sim, "message %" PRIu64 ": a part at %" PRIu64 " comes after %" PRIu64, part->id, part->offset,
                  message->parts_offset);
     if (part->total != SESSION_SIZE_UNKNOWN && part->total != message->size)
@@ -171,7 +211,8 @@ void receive_part(void *user, struct session_part *part)
         check_handed_over(side, message);
     message->parts_offset += part->size;
     sim->progress_at = sim->now;
-    if (part->last != (part->total != SESSION_SIZE_UNKNOWN && message->parts_offset == message->size))
+    if (message->take != SESSION_TAKE_GAPS &&
+        part->last != (part->total != SESSION_SIZE_UNKNOWN && message->parts_offset == message->size))
         sim_fail(sim, "message %" PRIu64 ": the part at %" PRIu64 " is%s the last", part->id, part->offset,
                  part->last ? "" : " not");
     if (rng_chance(&side->rng, side->plan->per_mille_refuse / 4)) {

@@ -13,7 +13,9 @@ static const struct {
     bool (*run)(bool verbose);
 } scenarios[] = {
     {"deadlines", scenario_deadlines}, {"urgent", scenario_urgent},       {"stall", scenario_stall},
-    {"credit", scenario_credit},       {"bandwidth", scenario_bandwidth},
+    {"credit", scenario_credit},       {"bandwidth", scenario_bandwidth}, {"lossy", scenario_lossy},
+    {"together", scenario_together},   {"order", scenario_order},         {"silence", scenario_silence},
+    {"failures", scenario_failures},
 };
 
 void scenario_list(FILE *file)

@@ -14,5 +14,10 @@ bool scenario_urgent(bool verbose);
 bool scenario_stall(bool verbose);
 bool scenario_credit(bool verbose);
 bool scenario_bandwidth(bool verbose);
+bool scenario_lossy(bool verbose);
+bool scenario_together(bool verbose);
+bool scenario_order(bool verbose);
+bool scenario_silence(bool verbose);
+bool scenario_failures(bool verbose);
 
 #endif

@@ -11,7 +11,7 @@
 int64_t side_clock(const struct side *side)
 {
     int64_t now = side->sim->now;
-    return side->plan->clock_offset + now + now / SECOND * side->plan->drift_ppm;
+    return side->plan->clock_offset + side->jump + now + now / SECOND * side->plan->drift_ppm;
 }
 
 /* ---- the timer */
@@ -69,6 +69,8 @@ static bool drained(struct side *side)
         if (!link_alive(link, side) || link->dead || pipe->broken)
             continue;
         if (pipe->queued || pipe->bulk || session_wants_pull(link->strand[side->index]))
+            return false;
+        if (link->plan->units.most && !unit_link_drained(link, side))
             return false;
     }
     return true;
@@ -157,6 +159,17 @@ static void on_silent(void *user, struct session_strand *strand)
     sim_schedule(side->sim, side->sim->now + rng_between(&side->rng, 0, SECOND), silent, link, side->index);
 }
 
+static void on_suspected(void *user, struct session_strand *strand, bool suspected)
+{
+    struct side *side = user;
+    struct link *link = session_strand_user(strand);
+    sim_log(side->sim, side, "strand %u is %s", link->number, suspected ? "suspected" : "trusted again");
+    if (link->suspected[side->index] == suspected)
+        sim_fail(side->sim, "%c: strand %u is told twice to be %s", "AB"[side->index], link -> number,
+                 suspected ? "suspected" : "trusted");
+    link->suspected[side->index] = suspected;
+}
+
 static uint64_t on_random(void *user)
 {
     struct side *side = user;
@@ -168,12 +181,21 @@ static void on_bulk_ends(void *user, struct session_strand *strand)
     link_bulk_ends(session_strand_user(strand), user);
 }
 
+static void on_unit_useless(void *user, struct session_strand *strand, uint64_t number)
+{
+    unit_link_useless(session_strand_user(strand), user, number);
+}
+
 const struct session_handler side_handler = {
     .hello = on_hello,
     .message = receive_message,
     .arriving = receive_arriving,
     .part = receive_part,
     .abandoned = receive_abandoned,
+    .offered = receive_offered,
+    .gaps = receive_gaps,
+    .partial = lossy_partial,
+    .departed = lossy_departed,
     .outcome = check_outcome,
     .sent = check_told_sent,
     .settled = check_settled,
@@ -186,7 +208,11 @@ const struct session_handler side_handler = {
     .source = program_source,
     .random = on_random,
     .strand_silent = on_silent,
+    .strand_suspected = on_suspected,
+    .told = strands_told,
+    .stranded = strands_stranded,
     .bulk_ends = on_bulk_ends,
+    .unit_useless = on_unit_useless,
 };
 
 /* ---- from beginning to end */
@@ -200,6 +226,17 @@ static void fail_memory(struct sim *sim, void *object, uint64_t number)
         sim_schedule(sim, sim->now + rng_scale(&side->rng, MILLISECOND, 10 * SECOND), fail_memory, side, 0);
 }
 
+/* For a session that is taken up again: all else is its own. */
+struct session_config side_config(struct side *side)
+{
+    return (struct session_config){
+        .memory = &side->account.memory,
+        .handler = &side_handler,
+        .user = side,
+        .name = side->index ? "accepter" : "opener",
+    };
+}
+
 int side_start(struct side *side)
 {
     const struct side_plan *plan = side->plan;
@@ -208,7 +245,8 @@ int side_start(struct side *side)
         .handler = &side_handler,
         .user = side,
         .opener = side->index == 0,
-        .aggregate = side->sim->plan.aggregate,
+        .policy = side->sim->random_program ? plan->policy : side->sim->plan.policy,
+        .survive = side->sim->plan.survive,
         .name = side->index ? "accepter" : "opener",
         .receive_memory = plan->receive_memory,
         .max_message = plan->max_message,
@@ -228,8 +266,11 @@ int side_start(struct side *side)
     side->streams_left = plan->streams;
     if (plan->per_mille_no_memory)
         sim_schedule(side->sim, plan->no_memory_at, fail_memory, side, plan->per_mille_no_memory);
-    if (side->sim->random_program)
+    if (side->sim->random_program) {
         program_start(side);
+        strands_start(side);
+        moves_start(side);
+    }
     return 0;
 }
 
@@ -250,6 +291,9 @@ void side_free(struct side *side)
     for (size_t i = 0; i < side->message_count; i++) {
         program_release(side->messages[i]);
         free(side->messages[i]->into);
+        free(side->messages[i]->times_sent);
+        if (side->messages[i]->have.memory)
+            range_set_clear(&side->messages[i]->have);
         free(side->messages[i]);
     }
     free(side->messages);

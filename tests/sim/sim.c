@@ -122,7 +122,7 @@ void sim_dump(struct sim *sim)
         for (unsigned s = 0; s < SIDES; s++)
             printf(" | %c: queued %zu, bulk %zu, in flight %s, wants pull %d", "AB"[s], link -> pipes[s].queued,
                    link->pipes[s].bulk_left, link->pipes[s].first ? "yes" : "no",
-                   link->strand[s] && !sim->sides[s].ended && session_wants_pull(link->strand[s]));
+                   link_alive(link, &sim->sides[s]) && !sim->sides[s].ended && session_wants_pull(link->strand[s]));
         putchar('\n');
     }
     for (size_t i = 0; i < sim->stream_count; i++) {

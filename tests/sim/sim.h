@@ -4,6 +4,8 @@
  *
  *   main.c      the command line, workers        plan.c     what a seed stands for
  *   sim.c       time and one run                 link.c     strands: pipes, stalls, deaths
+ *   unit_link.c strands of units           lossy.c    messages that need not come, marks, times
+ *   strands.c   policies, states, what the callers know of strands
  *   side.c      an end and its session           receive.c  its program, receiving
  *   program.c   its program, sending             stream.c   its program, streams
  *   frames.c    what left, read again
@@ -19,6 +21,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/range_set.h"
 #include "session/session.h"
 
 #include "rng.h"
@@ -33,6 +36,14 @@ struct side;
 
 /* ---- what a seed stands for: plan.c */
 
+struct unit_plan { /* of a strand of units */
+    size_t most, lossy_max;
+    bool gives_up;      /* the layers give up units by themselves */
+    bool layers_resend; /* the layers send everything until it comes */
+    int64_t spread;     /* how far units overtake one another, beside the jitter */
+    unsigned per_mille_loss, per_mille_misjudged;
+};
+
 struct link_plan {
     int64_t add_at, add_skew; /* when the opener has it, and how much later the accepter */
     int64_t delay, jitter;    /* one way */
@@ -43,7 +54,11 @@ struct link_plan {
     int64_t dies_at;          /* 0: never */
     int64_t learns[SIDES];    /* how long after its death; negative: never by itself */
     int64_t stalls_at, stalls_for;
+    unsigned stalls_of, stalls_again; /* of: 1 what the opener sends, 2 what the accepter does; again: how often */
+    unsigned changes;                 /* of what the callers know */
+    struct session_link given;
     bool tells_rate, suspects;
+    struct unit_plan units; /* most 0: a strand of bytes */
 };
 
 struct side_plan {
@@ -59,15 +74,21 @@ struct side_plan {
     unsigned per_mille_lifetime, per_mille_antecedents, per_mille_ordered, per_mille_nice, per_mille_cancel,
         per_mille_pause, per_mille_keep, per_mille_refuse, per_mille_reply, per_mille_flood, per_mille_take[4];
     int64_t lifetime_most;
+    unsigned per_mille_lossy, per_mille_marks, per_mille_gaps, per_mille_filter, per_mille_timed, per_mille_paced;
     unsigned per_mille_no_memory; /* of allocations that fail, while failing */
     int64_t no_memory_at;
+    enum session_policy policy;
+    unsigned policy_changes, tells;
+    unsigned moves; /* to another process: moves.c */
+    int64_t moves_at[3], jumps[3];
     int64_t close_at; /* not before; -1: leaves it to the other */
     int64_t abort_at; /* 0: never */
 };
 
 struct plan {
     uint64_t seed;
-    bool aggregate, early, early_accepted;
+    enum session_policy policy;
+    bool early, early_accepted, survive;
     int64_t handshake; /* of an early strand */
     unsigned link_count;
     struct link_plan links[LINKS_MAX];
@@ -100,6 +121,14 @@ struct message {
     int niceness;
     bool reniced;
     int64_t lifetime, sent_at;
+    enum session_reliability reliability;
+    unsigned resends;
+    uint32_t probability;
+    struct session_marks marks;
+    int64_t send_time; /* by its side's clock */
+    uint64_t pace;
+    uint64_t paced_to;   /* the furthest byte that left */
+    uint8_t *times_sent; /* of each byte, with RESENDS */
     uint64_t reply_to;
     uint64_t antecedents[SESSION_ANTECEDENTS_MAX + 1]; /* the last ordered message among them */
     size_t antecedent_count;
@@ -115,7 +144,11 @@ struct message {
     /* Receiving. */
     bool arriving_told, delivered, refused, abandoned;
     enum session_take take;
+    bool offered_told, gaps_told, partial, pauses; /* pauses: the program paused while it came */
+    uint64_t missing;
+    struct range_set have; /* taken with gaps: what was handed over */
     uint8_t *into;
+    bool moved; /* its receiver was, while it came */
     uint64_t parts_offset;
     const char *reason;
     int64_t delivered_at;
@@ -167,6 +200,8 @@ struct side {
     int failing_all; /* the code of messages that failed as the session ended */
     unsigned depth;  /* of calls into the session */
     int64_t armed, first_pull, hello_delay;
+    int64_t jump;          /* of its clock, by moves */
+    uint64_t moved_bytes;  /* which are copies since, also those that were lent */
     int64_t worst_clock;   /* the largest error that its clock's offset may have had */
     uint64_t stream_bytes; /* that open streams may buffer */
     uint64_t tick_count, arming;
@@ -180,16 +215,20 @@ struct side {
     struct kept *kept;
     struct link *pulling;
     unsigned parts_open;
-    uint64_t takes_parts_above; /* 0: by chance */
-    uint64_t frames_seen;       /* bits of types that it sent */
+    uint64_t takes_parts_above;        /* 0: by chance */
+    uint64_t ended_of[3], whole_of[3]; /* messages of each probability */
+    uint64_t frames_seen;              /* bits of types that it sent */
     bool step_waits, close_scheduled, has_pulled, part_refused;
     uint64_t unended;
+    uint64_t told[SESSION_TELL_KINDS], heard_low[SESSION_TELL_KINDS], heard_high[SESSION_TELL_KINDS];
+    int64_t told_at, stranded_at;
     uint8_t scratch[65536];
 };
 
 #define OTHER(side) (&(side)->sim->sides[1 - (side)->index])
 
 int side_start(struct side *side);
+struct session_config side_config(struct side *side);
 int64_t side_clock(const struct side *side);
 void side_enter(struct side *side);
 void side_leave(struct side *side); /* pulls, arms the timer, when the outermost leaves */
@@ -222,6 +261,8 @@ struct pipe {
     size_t leaving_size;
     bool leaving, closing, bulk_waited, broken;
     struct source_block *source_blocks; /* valid until the next pull */
+    int64_t free_at;                    /* units: when all that was pulled has left */
+    uint64_t units_made;
 };
 
 struct link {
@@ -230,7 +271,9 @@ struct link {
     const struct link_plan *plan;
     struct session_strand *strand[SIDES];
     bool added[SIDES], lost[SIDES], dead, early, suspected[SIDES];
-    int64_t stalled_until;
+    int64_t stalled[SIDES]; /* what this side sends, until then */
+    unsigned stalls;
+    struct sim_unit *units;
     struct pipe pipes[SIDES]; /* by sender */
 };
 
@@ -240,7 +283,25 @@ void link_deliver(struct link *link, struct side *to);
 void link_learn(struct link *link, struct side *side, const char *reason);
 void link_close(struct link *link, struct side *side); /* side has ended and said all */
 void link_free(struct link *link);
+void link_cut(struct link *link, struct side *side); /* the session has lost it by itself; the other end learns of it */
 bool link_alive(const struct link *link, const struct side *side);
+
+/* ---- strands.c */
+
+void plan_strands(struct plan *plan);
+void strands_start(struct side *side);
+void strands_added(struct link *link, struct side *side);
+void strands_tell_link(struct link *link, struct side *side);
+void strands_told(void *user, unsigned kind, const void *body, size_t size);
+void strands_stranded(void *user);
+void strands_check_end(struct sim *sim);
+
+/* ---- strands of units: unit_link.c */
+
+void unit_link_pull(struct link *link, struct side *side);
+void unit_link_useless(struct link *link, struct side *side, uint64_t number);
+bool unit_link_drained(const struct link *link, const struct side *side);
+void unit_link_free(struct link *link);
 
 /* ---- the programs: program.c, receive.c, stream.c */
 
@@ -250,6 +311,12 @@ struct message_spec {
     bool plain; /* by the short way: no properties */
     int niceness;
     int64_t lifetime;
+    enum session_reliability reliability;
+    unsigned resends;
+    uint32_t probability;
+    struct session_marks marks;
+    int64_t send_in; /* microseconds from now; 0: at once */
+    uint64_t pace;
     uint64_t reply_to;
     const uint64_t *antecedents;
     size_t antecedent_count;
@@ -266,6 +333,8 @@ void program_release(struct message *message);
 void receive_message(void *user, struct session_message *message);
 void receive_arriving(void *user, struct session_arriving *arriving);
 void receive_part(void *user, struct session_part *part);
+void receive_offered(void *user, struct session_offered *offered);
+void receive_gaps(void *user, const struct session_gaps *gaps);
 void receive_abandoned(void *user, uint64_t id, enum session_outcome kind);
 
 struct stream *stream_open(struct side *side, int niceness, uint64_t bandwidth, bool limit, uint64_t total,
@@ -282,6 +351,24 @@ void stream_poke(struct sim *sim, void *object, uint64_t id); /* an event */
 void link_bulk_ends(struct link *link, struct side *side);
 void frames_watch(struct side *side, const struct link *link, const uint8_t *bytes, size_t size, size_t bulk_size);
 
+/* ---- lossy.c: lossy messages, marks, send times and paces */
+
+extern const uint32_t lossy_probabilities[3];
+void lossy_choose(struct side *side, struct message_spec *spec);
+void lossy_watch(struct side *side, const uint8_t *at, const uint8_t *end,
+                 uint64_t body_size); /* a DATA frame leaves */
+void lossy_part(struct side *to, struct message *message, const struct session_part *part);
+void lossy_partial(void *user, uint64_t id, uint64_t missing);
+void lossy_departed(void *user, uint64_t id, int64_t sent_at);
+void lossy_check_share(struct side *side, struct message *message, bool whole);
+bool lossy_may_be_lost(const struct side *side, const struct message *message);
+bool marks_same(const struct session_marks *a, const struct session_marks *b);
+
+/* ---- moves.c */
+
+void plan_moves(struct plan *plan);
+void moves_start(struct side *side);
+
 /* ---- content.c: byte n of a flow follows from its key and n, so that big ones need not be kept to be compared */
 
 uint64_t content_key(uint64_t seed, unsigned side, uint64_t id, bool stream);
@@ -294,11 +381,14 @@ struct message *check_sent(struct side *from, const struct message_spec *spec, u
 void check_outcome(void *user, uint64_t first, uint64_t count, enum session_outcome kind, int code, const char *reason,
                    bool maybe_delivered);
 void check_settled(void *user, uint64_t id, void *cookie);
-void check_told_sent(void *user, uint64_t id);
+void check_told_sent(void *user, uint64_t id, int64_t pulled_at);
+struct message *check_find(struct side *from, uint64_t id); /* or NULL */
+void check_ended(struct side *side, struct message *message, enum session_outcome kind, int code);
 struct message *check_incoming(struct side *to, uint64_t id, const char *what);
 void check_handed_over(struct side *to, struct message *message);
 void check_delivery(struct side *to, struct message *message, const struct session_message *handed);
 void check_closed(void *user, int code, uint64_t peer_code, bool by_peer, const char *reason);
+int64_t check_clock_error(const struct side *side);
 void check_clock(struct side *side);
 void check_bounds(struct side *side);
 void check_end(struct sim *sim);

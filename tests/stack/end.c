@@ -25,8 +25,28 @@ static bool failed(struct end *end, ssize_t n)
     return true;
 }
 
+static bool receive_units(struct end *end)
+{
+    int code;
+    bool moved = end_units_receive(end, &code);
+
+    failed(end, code);
+    return moved;
+}
+
+static bool send_units(struct end *end)
+{
+    int code;
+    bool moved = end_units_send(end, &code);
+
+    failed(end, code);
+    return moved;
+}
+
 static bool receive_some(struct end *end)
 {
+    if (end->units)
+        return receive_units(end);
     uint8_t data[5000];
     size_t room = end->echo ? sizeof end->held - end->held_size : sizeof data;
     ssize_t n;
@@ -67,7 +87,11 @@ static bool send_some(struct end *end)
     size_t size = end->to_send - end->sent < sizeof data ? (size_t)(end->to_send - end->sent) : sizeof data;
     ssize_t n;
 
-    if (end->shut || (end->top->type->early_room == NULL && !end->up))
+    if (end->shut)
+        return false;
+    if (end->units)
+        return send_units(end);
+    if (end->top->type->early_room == NULL && !end->up)
         return false;
     if (end->echo)
         return end->held_size > 0 && send_held(end);
@@ -89,6 +113,8 @@ static void shut_when_done(struct end *end)
 {
     if (!end->shut_after || end->shut || end->sent < end->to_send || (end->echo && (!end->eof || end->held_size)))
         return;
+    if (end->units && !end_units_settled(end))
+        return;
     int r = end->top->type->shutdown(end->top);
     end->shut = r == 0;
     failed(end, r);
@@ -102,8 +128,11 @@ void end_run(struct end *end)
         return;
     if (!end->up) {
         int r;
-        while (end->early_wanted && send_some(end))
+        while (end->early_wanted && !end->begun && send_some(end))
             ;
+        if (end->units && end->early_wanted)
+            failed(end, end_units_flush(end));
+        end->begun = true;
         r = layer_establish(end->top);
         end->up = r == 0;
         if (failed(end, r))
@@ -114,6 +143,8 @@ void end_run(struct end *end)
         if (end->up && !end->code)
             moved |= send_some(end);
     }
+    if (end->units && !end->code)
+        failed(end, end_units_flush(end));
     if (end->up && !end->code)
         shut_when_done(end);
     if (moved && !end->code)
@@ -135,6 +166,7 @@ void end_start(struct end *end, hawser_context *context, struct layer *top)
 {
     end->context = context;
     end->top = top;
+    end->units = !(layer_flags(top) & LAYER_BYTES) ? end_units_new(layer_flags(top) & LAYER_SECURE) : NULL;
     top->user = end;
     top->ready = on_ready;
     loop_deferred_init(&end->again, on_again);
@@ -147,5 +179,6 @@ void end_stop(struct end *end)
         loop_undefer(&end->again);
         layer_destroy(end->top);
     }
+    end_units_free(end->units); /* also of one whose descriptor was taken out */
     memset(end, 0, sizeof *end);
 }

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "layer/layer.h"
+#include "layer/udp.h"
 #include "loop/loop.h"
 #include "security/security.h"
 
@@ -33,7 +34,7 @@ struct row {
 struct end {
     struct layer *top;
     hawser_context *context;
-    bool up, eof, shut;
+    bool begun, up, eof, shut;
     bool echo;                                              /* sends back what comes, instead of the pattern */
     bool idle;                                              /* does not read */
     bool early_wanted;                                      /* sends what it may before it is up */
@@ -45,12 +46,22 @@ struct end {
     size_t held_size;
     struct loop_deferred again;
     unsigned rounds;
+    struct end_units *units; /* NULL: the stack carries bytes */
 };
 
 uint8_t pattern(uint64_t at);
 void end_start(struct end *end, hawser_context *context, struct layer *top);
 void end_run(struct end *end); /* goes as far as it can */
 void end_stop(struct end *end);
+
+/* end_units.c: the same over layers of units, and of datagrams, of which what is lost does not come */
+struct end_units *end_units_new(bool session); /* false: datagrams as the layer has them */
+void end_units_free(struct end_units *units);
+bool end_units_receive(struct end *end, int *ret_code);
+bool end_units_send(struct end *end, int *ret_code);
+int end_units_flush(struct end *end);
+bool end_units_settled(const struct end *end);
+void end_units_again(struct end *end); /* what went early was not accepted, and goes again */
 
 /* --------------------------------------------------------------------------- a listener and those who come (world.c) */
 
@@ -81,7 +92,9 @@ struct world {
     hawser_context *server_context, *client_context;
     hawser_identity *server_identity, *client_identity;
     struct tls_config server_config, client_config;
-    struct acceptor *acceptor;
+    struct acceptor *acceptor;               /* of a stack over a stream socket */
+    const struct udp_protocol *protocols[2]; /* the port's, NULL-ended */
+    struct udp_port *port;                   /* of one over UDP */
     struct layer_address address;
     struct layer_target target;
     struct end server, client; /* server: the last one accepted */
@@ -89,14 +102,24 @@ struct world {
     unsigned accepted;
     bool secure;           /* the row's stack is */
     unsigned bottom_trips; /* that tcp and the relay take before the first byte of what is above them */
-    bool mptcp;            /* the row's stack has it at its bottom */
-    bool fast_open;        /* what the listener takes */
-    bool plain_listener;   /* takes no MPTCP */
+    const char *alpn;      /* by which hawser/1 is agreed over this stack */
+    unsigned flags;        /* the stack's, as it says; and what the suite makes of them: */
+    bool bytes;            /* carries bytes, over a socket of its own */
+    bool early;            /* carries data before it is up */
+    bool datagrams;        /* without a session, each of them a message */
+    bool reliable;         /* nothing is lost, or what is lost is told */
+    bool
+        waits; /* for a peer that does not read, and tells it when it ends by force; others leave that to the session */
+    bool one_context;    /* a process has it in one context at a time: both ends are there */
+    bool mptcp;          /* the row's stack has it at its bottom */
+    bool fast_open;      /* what the listener takes */
+    bool plain_listener; /* takes no MPTCP */
 };
 
 int world_setup(void **state);    /* state: the row, then the world */
 int world_teardown(void **state); /* fails when a descriptor is left open */
 
+hawser_context *shared_context(hawser_shared *shared);                     /* which keeps nothing */
 hawser_context *make_context(struct world *world, const char *state_name); /* state_name NULL: keeps nothing */
 struct trust *make_trust(hawser_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void set_trust(struct world *world, bool of_server, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -152,6 +175,7 @@ struct suite_test {
     const char *name; /* what it proves */
     void (*run)(void **state);
 };
+extern const struct suite_test datagram_tests[], forged_tests[], icmp_tests[];
 extern const struct suite_test connect_tests[], bytes_tests[], trust_tests[], resume_tests[], hostile_tests[],
     acceptor_tests[], threads_tests[], fast_open_tests[], ticket_tests[], relay_tests[], mptcp_tests[],
     mptcp_off_tests[];

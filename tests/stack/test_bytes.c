@@ -33,6 +33,7 @@ static void bulk_both_ways(void **state)
 {
     struct world *world = *state;
 
+    only(world->reliable);
     listen_here(world);
     world->server_wish.to_send = BULK;
     world->client.to_send = BULK;
@@ -55,6 +56,7 @@ static void waits_for_a_slow_reader(void **state)
     struct world *world = *state;
     uint64_t stuck;
 
+    only(world->waits);
     listen_here(world);
     world->server_wish.idle = true;
     establish(world);
@@ -87,6 +89,7 @@ static void each_direction_ends_alone(void **state)
 {
     struct world *world = *state;
 
+    only(world->bytes);
     listen_here(world);
     establish(world);
     world->client.to_send = 50000;
@@ -111,14 +114,22 @@ static void killed_peer(void **state)
 {
     struct world *world = *state;
 
+    only(strcmp(world->row->stack, "udp") != 0); /* which hears of it when it sends */
     listen_here(world);
     establish(world);
     world->client.to_send = 1000;
     end_run(&world->client);
     assert_true(run_until(world, settled));
     end_stop(&world->client);
+    if (strcmp(world->row->stack, "tfrc/udp") ==
+        0) { /* all may have been acknowledged: then silence is as it should be */
+        world->server.to_send += 1000;
+        end_run(&world->server);
+    }
     assert_true(run_until(world, server_ended));
-    if (world->secure) /* an end without close_notify is not a clean one */
+    if (!world->bytes) /* the layer's end is the peer's, in whatever words */
+        assert_true(world->server.eof || world->server.code < 0);
+    else if (world->secure) /* an end without close_notify is not a clean one */
         assert_words(&world->server, -ECONNRESET, "without saying so inside TLS");
     else
         assert_true(world->server.eof);
@@ -128,6 +139,7 @@ static void killed_with_data_unread(void **state)
 {
     struct world *world = *state;
 
+    only(world->waits);
     listen_here(world);
     world->server_wish.idle = true;
     establish(world);
@@ -140,14 +152,16 @@ static void killed_with_data_unread(void **state)
     if (world->client.eof) /* unix and tcp may tell the end first */
         assert_false(world->secure);
     else
-        assert_words(&world->client, -ECONNRESET, "the peer ");
+        assert_words(&world->client, -ECONNRESET, "the peer");
 }
 
 static void moves(void **state)
 {
     struct world *world = *state;
-    hawser_context *other = make_context(world, NULL), *old = world->server_context;
+    hawser_context *other, *old = world->server_context;
 
+    only(world->bytes); /* the peers of a port stay with its socket */
+    other = make_context(world, NULL);
     listen_here(world);
     world->server_wish.to_send = BULK;
     world->client.to_send = BULK;
@@ -184,6 +198,7 @@ static void rekeys(void **state)
     listen_here(world);
     world->server_wish.echo = true;
     establish(world);
+    only(world->client.top->type->rekey);
     for (int i = 0; i < 3; i++) {
         int r = i == 1 ? world->server.top->type->rekey(world->server.top)
                        : world->client.top->type->rekey(world->client.top);
@@ -203,14 +218,14 @@ static void peer_asks_for_new_keys(void **state)
 {
     struct world *world = *state;
 
-    only(world->secure);
+    only(world->secure && world->bytes);
     listen_here(world);
     world->server_wish.to_send = BULK;
     establish(world);
     for (int i = 0; i < 4; i++) {
         world->client.idle = true; /* until the other end is stuck in a record */
         run_for_events(world);
-        assert_int_equal(gnutls_session_key_update(tls_of(world->client.top)->session, GNUTLS_KU_PEER), 0);
+        assert_int_equal(gnutls_session_key_update(tls_of(world->client.top)->secure.session, GNUTLS_KU_PEER), 0);
         run_for_events(world);
         world->client.idle = false;
         world->client.to_send += 1000;

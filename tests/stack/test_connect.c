@@ -31,8 +31,8 @@ static void comes_up(void **state)
     assert_string_equal(at_client.name, at_client.key_name);
     assert_int_equal(at_client.verification, HAWSER_VERIFICATION_KEY);
     assert_int_equal(at_server.verification, HAWSER_VERIFICATION_NONE);
-    assert_string_equal(at_client.alpn, "hawser/1");
-    assert_string_equal(at_server.alpn, "hawser/1");
+    assert_string_equal(at_client.alpn, world->alpn);
+    assert_string_equal(at_server.alpn, world->alpn);
     assert_true(at_client.spki_size > 0 && at_server.spki_size > 0);
     assert_false(at_client.resumed || at_server.resumed);
 }
@@ -49,7 +49,17 @@ static void refused(void **state)
     if (world->relay.context)
         assert_words(&world->client, -HAWSER_EPROXY, "the pe");
     else
-        assert_words(&world->client, world->row->family == AF_UNIX ? -ENOENT : -ECONNREFUSED, "connect: ");
+        assert_words(&world->client, world->row->family == AF_UNIX ? -ENOENT : -ECONNREFUSED,
+                     world->bytes ? "connect: " : "nobody listens");
+}
+
+static void export_key(const struct end *end, const char *label, uint8_t key[48])
+{
+    struct layer *layer = end->top;
+
+    while (!layer->type->export_key)
+        layer = layer->below;
+    assert_int_equal(layer->type->export_key(layer, label, key, 48), 0);
 }
 
 static void exporters_agree(void **state)
@@ -60,9 +70,9 @@ static void exporters_agree(void **state)
     only(world->secure);
     listen_here(world);
     establish(world);
-    assert_int_equal(world->client.top->type->export_key(world->client.top, "EXPORTER-hawser test", ours, 48), 0);
-    assert_int_equal(world->server.top->type->export_key(world->server.top, "EXPORTER-hawser test", theirs, 48), 0);
-    assert_int_equal(world->server.top->type->export_key(world->server.top, "EXPORTER-hawser other", other, 48), 0);
+    export_key(&world->client, "EXPORTER-hawser test", ours);
+    export_key(&world->server, "EXPORTER-hawser test", theirs);
+    export_key(&world->server, "EXPORTER-hawser other", other);
     assert_memory_equal(ours, theirs, 48);
     assert_memory_not_equal(ours, other, 48);
 }
@@ -81,7 +91,7 @@ static void knows_its_link(void **state)
     assert_true(run_until(world, settled));
     layer_link(world->client.top, &link);
     assert_true(link.bytes_sent >= 100000 && link.bytes_received >= 100000);
-    if (world->row->family != AF_UNIX)
+    if (world->row->family != AF_UNIX && !world->one_context && strcmp(world->row->stack, "udp") != 0)
         assert_true(link.rtt_us > 0 && link.min_rtt_us > 0 && link.delivery_rate > 0);
 }
 

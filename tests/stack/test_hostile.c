@@ -29,7 +29,7 @@ static void changed_data(void **state)
 {
     struct world *world = *state;
 
-    only(world->secure);
+    only(world->secure && world->bytes);
     listen_here(world);
     for (int backward = 0; backward < 2; backward++) {
         struct proxy proxy;
@@ -57,7 +57,7 @@ static void changed_handshake(void **state)
 {
     struct world *world = *state;
 
-    only(world->secure);
+    only(world->secure && world->bytes);
     set_trust(world, true, "key=%s", hawser_identity_name(world->client_identity));
     world->client_config.service = NULL;
     listen_here(world);
@@ -114,7 +114,7 @@ static void other_languages(void **state)
         {"\x16\x03\x01\x02", 4, "closed the connection during the TLS handshake"},
     };
 
-    only(world->secure);
+    only(world->secure && world->bytes);
     listen_here(world);
     for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
         int fd = raw_connect(world);
@@ -136,7 +136,7 @@ static void server_of_another_kind(void **state)
 {
     struct world *world = *state;
 
-    only(world->secure);
+    only(world->secure && world->bytes);
     memmove(world->accepting, strchr(world->accepting, '/') + 1, strlen(strchr(world->accepting, '/')));
     listen_here(world); /* which speaks no TLS: it sends the pattern */
     world->server_wish.to_send = 500;
@@ -151,6 +151,7 @@ static void crowd_that_says_nothing(void **state)
     struct world *world = *state;
     int crowd[CROWD];
 
+    only(world->bytes);
     listen_here(world);
     for (size_t i = 0; i < CROWD; i++) {
         crowd[i] = raw_connect(world);

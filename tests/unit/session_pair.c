@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/coder.h"
 #include "base/varint.h"
 
 #include "session_pair.h"
@@ -110,10 +111,10 @@ static void on_outcome(void *user, uint64_t first, uint64_t count, enum session_
     }
 }
 
-static void on_sent(void *user, uint64_t id)
+static void on_sent(void *user, uint64_t id, int64_t pulled_at)
 {
     struct pair_end *end = user;
-    (void)id;
+    (void)id, (void)pulled_at;
     end->sent_count++;
 }
 
@@ -240,7 +241,7 @@ static void end_start(struct pair *pair, unsigned index, const struct session_co
         own.send_queue_messages = 200000;
     memset(own.nonce, 7 + (int)index, sizeof own.nonce);
     assert_int_equal(session_new(&own, pair->now, &end->session), 0);
-    assert_int_equal(session_strand_add(end->session, NULL, false, pair->now, &end->strand), 0);
+    assert_int_equal(session_strand_add(end->session, NULL, false, 0, pair->now, &end->strand), 0);
 }
 
 struct pair *pair_new(const struct session_config *config)
@@ -385,6 +386,81 @@ void pair_advance(struct pair *pair, int64_t microseconds)
         if (pair->now >= until)
             return;
     }
+}
+
+/* ---- moving */
+
+static void strand_again(struct pair *pair)
+{
+    uint64_t number = session_next_strand(pair->ends[OPENER].session);
+    for (unsigned i = 0; i < 2; i++) {
+        struct pair_end *end = &pair->ends[i];
+        end->wire_size = 0;
+        if (end->strand)
+            session_strand_lost(end->strand, -HAWSER_ELOST, "it was cut", pair->now);
+        assert_int_equal(session_strand_add(end->session, NULL, false, number, pair->now, &end->strand), 0);
+    }
+}
+
+void pair_break(struct pair *pair)
+{
+    strand_again(pair);
+}
+
+static int read_source(void *user, void *cookie, uint64_t offset, void *bytes, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        size_t here = 0;
+        int error = 0;
+        const uint8_t *from = on_source(user, cookie, offset + done, &here, &error);
+        if (!from)
+            return error < 0 ? error : -HAWSER_ESOURCE;
+        here = here < size - done ? here : size - done;
+        memcpy((uint8_t *)bytes + done, from, here);
+        done += here;
+    }
+    return 0;
+}
+
+struct session_config pair_config(struct pair_end *end)
+{
+    return (struct session_config){.memory = &end->memory, .handler = &handler, .user = end};
+}
+
+static uint64_t sought_id;
+static struct session_stream *found_stream;
+
+static void find_stream(void *user, struct session_stream *stream)
+{
+    (void)user;
+    if (session_stream_id(stream) == sought_id)
+        found_stream = stream;
+}
+
+struct session_stream *pair_stream(struct pair_end *end, uint64_t id)
+{
+    sought_id = id;
+    found_stream = NULL;
+    session_streams_each(end->session, find_stream);
+    return found_stream;
+}
+
+void pair_move(struct pair *pair, unsigned index)
+{
+    struct pair_end *end = &pair->ends[index];
+    struct session_config config = pair_config(end);
+    struct coder out, in;
+    coder_write(&out, &memory_malloc, SIZE_MAX);
+    assert_int_equal(session_export(end->session, &out, read_source, pair->now), 0);
+    session_exported(end->session);
+    session_free(end->session);
+    assert_int_equal(end->blocks, 0); /* nothing of it is left here */
+    coder_read(&in, out.bytes, out.size);
+    assert_int_equal(session_import(&config, &in, 0, pair->now, &end->session), 0);
+    assert_ptr_equal(in.at, in.end);
+    coder_free(&out);
+    end->strand = NULL;
+    strand_again(pair);
 }
 
 /* ---- for tests */

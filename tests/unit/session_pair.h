@@ -96,6 +96,14 @@ void pair_run(struct pair *pair);
 void pair_advance(struct pair *pair, int64_t microseconds); /* time passes, the timers run, and then pair_run() */
 int pair_feed(struct pair *pair, unsigned to, const void *bytes, size_t size);
 
+/* All strands are gone, what was on the wire is lost, and the ends have one new strand. Both were made with survive. */
+void pair_break(struct pair *pair);
+/* The end's session is exported and taken up again, strands and wire as by pair_break(). */
+void pair_move(struct pair *pair, unsigned index);
+
+struct session_config pair_config(struct pair_end *end);               /* for session_import() */
+struct session_stream *pair_stream(struct pair_end *end, uint64_t id); /* that the program knows; NULL */
+
 uint64_t pair_send(struct pair *pair, unsigned from, const struct session_send *send); /* succeeds */
 const struct pair_outcome *pair_outcome_of(const struct pair_end *end, uint64_t id);   /* NULL; asserts it is one */
 const struct pair_received *pair_received_id(const struct pair_end *end, uint64_t id); /* NULL; asserts it is one */

@@ -34,6 +34,7 @@ static struct endpoint parsed(const char *text)
 static bool same(const struct endpoint *a, const struct endpoint *b)
 {
     return a->kind == b->kind && !strcmp(a->key_name, b->key_name) && !strcmp(a->host, b->host) && a->port == b->port &&
+           a->source.size == b->source.size && !memcmp(&a->source.address, &b->source.address, a->source.size) &&
            a->address.size == b->address.size && !memcmp(&a->address.address, &b->address.address, a->address.size) &&
            a->fd == b->fd && !strcmp(a->interface, b->interface);
 }
@@ -51,6 +52,11 @@ static void test_canonical_forms(void **state)
         {"192.0.2.1:80", NULL},
         {"192.0.2.1:00080", "192.0.2.1:80"},
         {"192.0.2.1:4433@eth0", NULL},
+        {"239.1.2.3:5000@eth0", NULL},
+        {"[ff15::1]:5000", NULL},
+        {"192.0.2.7>232.1.2.3:5000@eth0", NULL},
+        {"2001:db8::7>ff3e::1.5000", "2001:db8::7>[ff3e::1]:5000"},
+        {KEY "@192.0.2.7>232.1.2.3:5000", NULL},
         {"0.0.0.0:0", NULL},
         {"[2001:db8::1]:80", NULL},
         {"[2001:DB8:0::1]:80@wlan0", "[2001:db8::1]:80@wlan0"},
@@ -187,6 +193,11 @@ static void test_refusals(void **state)
         {LABEL_63 "d.example:80", "63"},
         {LABEL_63 "." LABEL_63 "." LABEL_63 "." LABEL_63 ":80", "253"},
         {"[2001:db8::1:80", "]"},
+        {"192.0.2.7>192.0.2.1:80", "multicast group"},
+        {"192.0.2.7>example.org:80", "multicast group"},
+        {"example.org>232.1.2.3:80", "\"example.org\""},
+        {"2001:db8::7>232.1.2.3:80", "one family"},
+        {">232.1.2.3:80", "\"\""},
         {"[2001:db8::1]", "\"\""},
         {"[2001:db8::1]80", "\"80\""},
         {"[2001:db8::1]:", "port is missing"},

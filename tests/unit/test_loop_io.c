@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -97,6 +98,108 @@ struct watched {
     short then; /* what to watch for afterwards; -1: the same */
 };
 
+enum {
+    PORTION = 256,
+    MANY = 600,
+    WORK = 3000
+}; /* what the loop fetches at once; three of those; microseconds of each */
+
+struct many {
+    hawser_context *context;
+    unsigned told;
+    int64_t worked; /* the dispatch whose first one took its time */
+    bool again;     /* each is ready anew as soon as it was told */
+    struct one {
+        struct loop_io io;
+        struct many *many;
+    } all[MANY];
+};
+
+static void one_ready(struct loop_io *io, uint32_t events)
+{
+    struct many *many = container_of(io, struct one, io)->many;
+
+    (void)events;
+    many->told++;
+    if (many->worked != loop_now(many->context)) {
+        many->worked = loop_now(many->context);
+        while (loop_clock() < many->worked + WORK)
+            ;
+    }
+    if (many->again)
+        assert_int_equal(eventfd_write(io->fd, 1), 0);
+}
+
+static void many_begin(struct many *many)
+{
+    *many = (struct many){.context = context_new()};
+    for (unsigned i = 0; i < MANY; i++) {
+        struct one *one = &many->all[i];
+        int fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
+
+        assert_true(fd >= 0);
+        one->many = many;
+        assert_int_equal(loop_io_add(many->context, &one->io, fd, EPOLLIN, one_ready), 0);
+    }
+}
+
+static void many_end(struct many *many)
+{
+    for (unsigned i = 0; i < MANY; i++) {
+        int fd = many->all[i].io.fd;
+
+        loop_io_remove(many->context, &many->all[i].io);
+        close(fd);
+    }
+    hawser_context_unref(many->context);
+}
+
+/* Readiness is fetched in portions: what is in the last of them waits for the work on all. */
+static void how_long_something_lies_unread_is_known(void **state)
+{
+    struct many many;
+    unsigned turns = 0;
+
+    (void)state;
+    many_begin(&many);
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(hawser_dispatch(many.context), 0);
+        assert_true(many.told < MANY);
+        assert_true(loop_behind(many.context) >= i * WORK);
+    }
+    assert_int_equal(hawser_dispatch(many.context), 0);
+    assert_int_equal(many.told, MANY);
+    assert_true(loop_behind(many.context) >= WORK);
+    do /* nothing to do, unless another process had the processor */
+        assert_int_equal(hawser_dispatch(many.context), 0);
+    while (loop_behind(many.context) >= WORK && ++turns < 1000);
+    assert_true(turns < 1000);
+    many_end(&many);
+}
+
+/* Always more than a portion: each is told in turn all the same, and nothing lies unread for longer than two rounds take. */
+static void a_loop_that_is_always_behind_knows_how_far(void **state)
+{
+    enum { TURNS = 24, TWO_ROUNDS = 2 * ((MANY + PORTION) / PORTION + 1) };
+    struct many many;
+    int64_t took[TURNS], two_rounds = 0;
+
+    (void)state;
+    many_begin(&many);
+    many.again = true;
+    for (unsigned i = 0; i < TURNS; i++) {
+        int64_t began = loop_clock();
+
+        assert_int_equal(hawser_dispatch(many.context), 0);
+        took[i] = loop_clock() - began;
+    }
+    for (unsigned i = TURNS - TWO_ROUNDS; i < TURNS; i++)
+        two_rounds += took[i];
+    assert_true(loop_behind(many.context) >= WORK);
+    assert_true(loop_behind(many.context) <= two_rounds);
+    many_end(&many);
+}
+
 static void watch_told(int fd, short revents, void *user)
 {
     struct watched *watched = user;
@@ -170,6 +273,8 @@ int main(void)
         cmocka_unit_test(adding_what_cannot_be_watched_fails),
         cmocka_unit_test(removal_takes_back_what_was_fetched),
         cmocka_unit_test(removal_of_oneself_is_safe),
+        cmocka_unit_test(how_long_something_lies_unread_is_known),
+        cmocka_unit_test(a_loop_that_is_always_behind_knows_how_far),
         cmocka_unit_test(watch_is_level_triggered_until_it_ends),
         cmocka_unit_test(watch_can_change_and_survives_a_closed_number),
     };

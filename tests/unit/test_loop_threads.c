@@ -50,6 +50,38 @@ static void *post_many(void *user)
     return NULL;
 }
 
+struct fate {
+    hawser_context *ran_in;
+    unsigned dropped;
+};
+
+static void note_run(hawser_context *context, void *user)
+{
+    ((struct fate *)user)->ran_in = context;
+}
+
+static void note_drop(void *user)
+{
+    ((struct fate *)user)->dropped++;
+}
+
+/* What the library posts is run once, or dropped once when the context ends before. */
+static void a_post_is_run_or_dropped(void **state)
+{
+    hawser_context *context = context_new();
+    struct fate run = {NULL, 0}, dropped = {NULL, 0};
+
+    (void)state;
+    assert_int_equal(loop_post(context, note_run, note_drop, &run), 0);
+    assert_int_equal(hawser_dispatch(context), 0);
+    assert_ptr_equal(run.ran_in, context);
+    assert_int_equal(loop_post(context, note_run, note_drop, &dropped), 0);
+    hawser_context_unref(context);
+    assert_int_equal(run.dropped, 0);
+    assert_null(dropped.ran_in);
+    assert_int_equal(dropped.dropped, 1);
+}
+
 /* Every post of every thread runs, on the context's thread, however they race with the dispatch. */
 static void posts_from_threads_all_run(void **state)
 {
@@ -426,6 +458,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posts_from_threads_all_run),
+        cmocka_unit_test(a_post_is_run_or_dropped),
         cmocka_unit_test(post_may_end_the_context),
         cmocka_unit_test(post_wakes_the_descriptor),
         cmocka_unit_test(worker_works_elsewhere_with_signals_blocked),

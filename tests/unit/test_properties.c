@@ -196,11 +196,9 @@ static void test_what_nothing_gives_is_refused(void **state)
     refused("congestionControl", "prohibit", "TCP");
     refused("activeReadBeforeSend", "prohibit", "may read first");
     refused("softErrorNotify", "require", "ICMP");
-    refused("advertisesAltaddr", "true", "other addresses");
     refused("security", "prefer", "never goes from encrypted to plain");
     refused("security", "none", "never goes from encrypted to plain");
     refused("connScheduler", "round-robin", "one scheduler");
-    refused("multipathPolicy", "interactive", "several strands");
     refused("minSendRate", "1M", "reserves");
     refused("minRecvRate", "1M", "reserves");
     refused("maxRecvRate", "1M", "hawser_pause()");
@@ -291,6 +289,7 @@ static void test_what_follows(void **state)
 
 /* ----------------------------------------------------------------------------------------------------------- judging */
 
+static const struct property_stack bare_quic = {"quic/udp", .secure = true, .udp = true};
 static const struct property_stack session_tcp = {"tls/tcp", .session = true, .secure = true, .early_data = true};
 static const struct property_stack bare_tls = {"tls/tcp", .secure = true, .early_data = true};
 static const struct property_stack bare_tcp = {"tcp"};
@@ -320,6 +319,7 @@ static int judged(const struct property_stack *stack, const char *name, const ch
 
 static void test_stacks_are_judged(void **state)
 {
+    static const char *const over_udp[] = {"quic/udp", "dtls/udp", "sctp/dtls/udp", "sctp/udp", "tfrc/udp", "udp"};
     const int no = INT32_MIN;
     (void)state;
 
@@ -351,6 +351,16 @@ static void test_stacks_are_judged(void **state)
     assert_int_equal(judged(&session_mptcp, "maxSendRate", "1M", "maxSendRate is set"), no);
     assert_int_equal(judged(&bare_unix, "maxSendRate", "1M", "maxSendRate is set"), no);
     assert_int_equal(judged(&session_tcp, "maxSendRate", "1M", NULL), 0);
+    assert_int_equal(judged(&bare_quic, "connTimeout", "3s", "no time-out of its own"), no);
+    assert_int_equal(judged(&bare_quic, "connTimeout", "disabled", NULL), 0);
+    for (size_t i = 0; i < sizeof over_udp / sizeof *over_udp; i++) {
+        struct property_stack stack;
+
+        property_stack_read(over_udp[i], true, &stack);
+        assert_int_equal(judged(&stack, "maxSendRate", "1M", "cannot be held to a rate"), no);
+        assert_int_equal(stack.secure, i < 3);
+        assert_int_equal(stack.early_data, i == 0);
+    }
     assert_int_equal(judged(&session_tcp, "session", "prohibit", "session is prohibited"), no);
     assert_int_equal(judged(&bare_tcp, "security", "require", "security is required"), no);
     assert_int_equal(judged(&bare_tls, "security", "prohibit", "security is prohibited"), no);

@@ -405,6 +405,45 @@ static void replays(void **state)
     replay_clear(&replay);
 }
 
+static void nothing_to_run(hawser_context *owner, void *user)
+{
+    *(hawser_context **)user = owner;
+}
+
+static void nothing_to_drop(void *user)
+{
+    (void)user;
+}
+
+/* Who serves an association is known to the others of a hawser_shared, until it takes that back. */
+static void nonces_know_their_owner(void **state)
+{
+    const uint8_t nonce[16] = {4, 5, 6};
+    hawser_context *owner, *other, *ran = NULL;
+    hawser_shared *shared;
+
+    (void)state;
+    assert_int_equal(hawser_shared_new(&shared), 0);
+    assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = "", .shared = shared), &owner), 0);
+    assert_int_equal(hawser_context_new(HAWSER_CONTEXT(.state_dir = "", .shared = shared), &other), 0);
+    assert_false(security_nonce_elsewhere(other, nonce, KEY_A));
+    assert_int_equal(security_nonce_add(owner, nonce, KEY_A), 0);
+    assert_true(security_nonce_elsewhere(other, nonce, KEY_A));
+    assert_false(security_nonce_elsewhere(owner, nonce, KEY_A));
+    assert_false(security_nonce_elsewhere(other, nonce, KEY_B));
+    assert_int_equal(security_nonce_post(owner, nonce, KEY_A, nothing_to_run, nothing_to_drop, &ran), -ENOENT);
+    assert_int_equal(security_nonce_post(other, nonce, KEY_B, nothing_to_run, nothing_to_drop, &ran), -ENOENT);
+    assert_int_equal(security_nonce_post(other, nonce, KEY_A, nothing_to_run, nothing_to_drop, &ran), 0);
+    assert_int_equal(hawser_dispatch(owner), 0);
+    assert_ptr_equal(ran, owner);
+    security_nonce_remove(owner, nonce, KEY_A);
+    assert_false(security_nonce_elsewhere(other, nonce, KEY_A));
+    assert_int_equal(security_nonce_post(other, nonce, KEY_A, nothing_to_run, nothing_to_drop, &ran), -ENOENT);
+    hawser_context_unref(owner);
+    hawser_context_unref(other);
+    hawser_shared_unref(shared);
+}
+
 static void nonces(void **state)
 {
     hawser_context *context = context_in(state, NULL), *other;
@@ -544,6 +583,7 @@ int main(void)
         TEST(tickets_are_bounded),
         TEST(replays),
         TEST(nonces),
+        TEST(nonces_know_their_owner),
         TEST(issued_tickets),
         TEST(fast_open_is_remembered),
         TEST(files_are_replaced_whole),

@@ -56,6 +56,15 @@ static void assert_outcome(const struct pair_end *end, uint64_t id, enum session
 
 /* ---- lifetimes (S2.42, S2.51) */
 
+static void one_that_lives_for_ever_comes(void **state)
+{
+    (void)state;
+    uint64_t id = pair_send(pair, OPENER, &(struct session_send){.data = "ever", .size = 4, .lifetime = INT64_MAX});
+    pair_run(pair);
+    assert_int_equal(pair_outcome_of(A, id)->kind, SESSION_ACKED);
+    assert_in_range(pair_received_id(B, id)->age, 0, SECOND);
+}
+
 static void expired_before_sending_is_not_on_the_wire(void **state)
 {
     (void)state;
@@ -512,6 +521,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(one_that_lives_for_ever_comes),
         T(expired_before_sending_is_not_on_the_wire),
         T(expired_on_the_way_is_not_delivered),
         T(in_time_is_delivered_with_its_age),

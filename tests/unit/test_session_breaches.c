@@ -284,6 +284,13 @@ static void too_many_streams(void)
         STREAM(id, STREAM_FIRST, 0, 100, 0);
 }
 
+static void stream_that_ends_inside_what_came(void)
+{
+    STREAM(0, STREAM_FIRST, 10, 100, 0);
+    STREAM(0, 0, 10, 100);
+    STREAM(0, STREAM_LAST, 10, 50);
+}
+
 static void cut_stream(void)
 {
     STREAM(0, STREAM_FIRST, 0, 100);
@@ -375,6 +382,32 @@ static void cut_pong(void)
     FEED(FRAME_PONG, 1, 2);
 }
 
+/* Clocks from which nothing can be reckoned without an overflow. */
+static void far_clock(void)
+{
+    struct frame body = {.size = 0};
+    put_byte(&body, VERSION);
+    put_bytes(&body, "0123456789abcdef", 16);
+    put(&body, CLOCK_MAX + 1);
+    feed_frame(FRAME_HELLO, &body);
+}
+
+static void far_stamp(void)
+{
+    DATA(1, DATA_FIRST | DATA_LAST | DATA_PROPERTIES, 1, PROPERTY_STAMP, CLOCK_MAX + 1, PROPERTY_LIFETIME, 1000,
+         PROPERTY_END);
+}
+
+static void far_pong(void)
+{
+    FEED(FRAME_PONG, 1, CLOCK_MAX + 1, CLOCK_MAX + 1);
+}
+
+static void pong_of_a_far_ping(void)
+{
+    FEED(FRAME_PONG, VARINT_MAX, 1, 2);
+}
+
 static void long_close(void)
 {
     struct frame body = {.size = 0};
@@ -398,6 +431,7 @@ static const struct breach {
     {"parameter_twice", parameter_twice, SESSION_CODE_PROTOCOL, true},
     {"cut_parameter", cut_parameter, SESSION_CODE_PROTOCOL, true},
     {"long_name", long_name, SESSION_CODE_PROTOCOL, true},
+    {"far_clock", far_clock, SESSION_CODE_PROTOCOL, true},
 #define P(name)                                                                                                        \
     {                                                                                                                  \
 #name, name, SESSION_CODE_PROTOCOL, false                                                                      \
@@ -436,6 +470,7 @@ static const struct breach {
     L(stream_beyond_credit),
     P(stream_after_its_end),
     P(stream_with_two_ends),
+    P(stream_that_ends_inside_what_came),
     L(too_many_streams),
     P(cut_stream),
     P(ack_of_nothing),
@@ -455,6 +490,9 @@ static const struct breach {
     P(cut_reset),
     P(cut_ping),
     P(cut_pong),
+    P(far_stamp),
+    P(far_pong),
+    P(pong_of_a_far_ping),
     P(long_close),
 };
 

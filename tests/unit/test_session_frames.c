@@ -94,7 +94,10 @@ static void what_overtakes_its_opening_is_kept(void **state)
 static void what_is_late_for_a_strand_or_stream_is_ignored(void **state)
 {
     (void)state;
+    struct session_strand *gone;
     hello();
+    assert_int_equal(session_strand_add(B->session, NULL, false, 7, pair->now, &gone), 0);
+    session_strand_lost(gone, -HAWSER_ELOST, "it died", pair->now);
     FEED(FRAME_ACK, 7, 12345); /* a strand that is gone */
     FEED(FRAME_FLOW_CREDIT, 12345, 1);
     FEED(FRAME_STREAM_CREDIT, 12345, 1);
