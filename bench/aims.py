@@ -134,6 +134,24 @@ def first(r):
     return out
 
 
+def stacks(r):
+    whole, small = "stacks-1MiB", "stacks-64B"
+    return [
+        Verdict("1 MiB over quic/udp: rate, to raw UDP with GSO and GRO", 0.07, False,
+                r.ratios(whole, "hawser-quic", "raw-udp", "rate")),
+        Verdict("1 MiB over quic/udp: CPU per GB", 3.3, True,
+                list(r.values(whole, "hawser-quic", "cpu_s_gb").values()), " s"),
+        Verdict("64 B over quic/udp: millions a second", 2, False,
+                [rate / 1e6 for rate in r.values(small, "hawser-quic", "rate").values()]),
+        Verdict("datagrams over a bare line: rate, to raw UDP with GSO and GRO", 0.5, False,
+                r.ratios("datagrams", "hawser-udp", "raw-udp", "rate")),
+        Verdict("datagrams over a bare line: rate, to sendmmsg", 2, False,
+                r.ratios("datagrams", "hawser-udp", "raw-udp-mmsg", "rate")),
+        Verdict("1 MiB at 500 Mbit/s: tls/mptcp to tls/tcp", 0.95, False,
+                r.ratios("pair", "hawser-mptcp", "hawser", "rate")),
+    ]
+
+
 def judge(r):
     out = bulk(r, "1MiB") + bulk(r, "100MiB")
     out += [Verdict(f"100 MiB: rate, to {words(p)}", 1.5, False, r.ratios("100MiB", "hawser", p, "rate"))
@@ -146,4 +164,4 @@ def judge(r):
                 r.ratios("pingpong", "hawser-poll", "gnutls", "p50_us")),
         Verdict("ping-pong: median, to ZeroMQ", 0.5, True, r.ratios("pingpong", "hawser", "zeromq", "p50_us")),
     ]
-    return out + idle(r) + setup(r) + urgent(r) + growth(r) + queue(r) + first(r)
+    return out + stacks(r) + idle(r) + setup(r) + urgent(r) + growth(r) + queue(r) + first(r)

@@ -41,6 +41,44 @@ def congestion_control():
         return s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0").decode()
 
 
+class Pair:
+    """Two namespaces (ours and a new one) joined by a pair of devices, each way of which the kernel holds to a rate."""
+
+    left, right = "10.78.0.1", "10.78.0.2"
+
+    def __init__(self, rate="500mbit"):
+        self.holder = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; exec cat"], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE)
+        try:
+            self.holder.stdout.readline()
+            ip("link", "add", "pair0", "type", "veth", "peer", "name", "pair0", "netns", str(self.holder.pid))
+            self.side(self.left, None, rate)
+            self.side(self.right, self.holder.pid, rate)
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def side(address, into, rate):
+        prefix = ["nsenter", "-t", str(into), "-n"] if into else []
+        ip("addr", "add", address + "/24", "dev", "pair0", into=into)
+        ip("link", "set", "pair0", "up", into=into)
+        ip("route", "replace", "10.78.0.0/24", "dev", "pair0", "src", address, "congctl", "cubic", into=into)
+        done = subprocess.run(prefix + ["tc", "qdisc", "replace", "dev", "pair0", "root", "tbf", "rate", rate, "burst", "256k",
+                                        "latency", "20ms"], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise OSError(f"tc: {done.stderr.strip()}")
+
+    def inside(self, argv):
+        return ["nsenter", "-t", str(self.holder.pid), "-n"] + argv
+
+    def close(self):
+        subprocess.run(["ip", "link", "del", "pair0"], stderr=subprocess.DEVNULL)
+        self.holder.stdin.close()
+        self.holder.stdout.close()
+        self.holder.wait()
+
+
 class Link:
     """Two namespaces (ours and a new one) joined by the lab's emulator (tests/lab/commands.c)."""
 

@@ -9,6 +9,13 @@ VARIANTS = {
     "gnutls-x509": ("bare_gnutls", "x509", "bare GnuTLS, server certificate"),
     "gnutls-x509-both": ("bare_gnutls", "x509-both", "bare GnuTLS, certificates both ways"),
     "hawser": ("hawser", "run", "hawser"),
+    "hawser-mptcp": ("hawser", "run", "hawser over tls/mptcp"),
+    "hawser-quic": ("hawser", "run", "hawser over quic/udp"),
+    "hawser-dtls": ("hawser", "run", "hawser over dtls/udp"),
+    "hawser-sctp": ("hawser", "run", "hawser over sctp/dtls/udp"),
+    "hawser-udp": ("hawser_udp", "udp", "hawser, a bare line over udp"),
+    "raw-udp": ("raw_udp", "gso", "raw UDP with GSO and GRO"),
+    "raw-udp-mmsg": ("raw_udp", "mmsg", "raw UDP with sendmmsg"),
     "hawser-poll": ("hawser", "poll", "hawser, foreign poll loop"),
     "zeromq": ("zeromq", "tcp", "ZeroMQ"),
     "zeromq-lent": ("zeromq", "tcp-lent", "ZeroMQ, buffer lent"),
@@ -22,6 +29,14 @@ VARIANTS = {
     "first_loop": ("first_loop", "", "a getaddrinfo() loop"),
     "first_connect": ("first_connect", "", "hawser_connect()"),
 }
+# Variants that are another program's with options of their own, on the client's side.
+CLIENT_OPTIONS = {
+    "hawser-mptcp": ["--stack", "tls/mptcp"],
+    "hawser-quic": ["--stack", "quic/udp"],
+    "hawser-dtls": ["--stack", "dtls/udp"],
+    "hawser-sctp": ["--stack", "sctp/dtls/udp"],
+}
+STACKS = ["hawser"] + list(CLIENT_OPTIONS)
 FIRST_CASES = [f"{state}, RTT {rtt} ms" for rtt in (0, 20) for state in ("cold", "warm")]
 MESSAGING = ["zeromq", "zeromq-curve", "nng", "nng-tls", "nanomsg"]
 EVERYBODY = ["raw", "gnutls", "hawser"] + MESSAGING
@@ -45,6 +60,7 @@ class Part:
     same_cpu: bool = False
     seconds: float = 1.0  # times the runner's --seconds; 0: the client's options bound the run
     link: bool = False
+    pair: bool = False  # between two namespaces, at 500 Mbit/s each way
     script: bool = False  # measured by first_byte.py, in namespaces of its own
 
     def jobs(self):
@@ -78,6 +94,21 @@ def all_parts(idle_connections):
              sweep=("--queued", [1, 10, 100, 1000, 10000, 100000])),
         Part("urgent", "An urgent message behind 1 GiB, 100 Mbit/s, 20 ms", ["hawser"], "urgent", "urgent",
              ["--size", "1G"], client=["--count", "40"], seconds=0, link=True),
+        oneway("stacks-64B", "64 B messages, one way, by stack", "64", variants=STACKS),
+        oneway("stacks-1MiB", "1 MiB messages, one way, by stack", "1M", 2.0, ["raw", "raw-udp"] + STACKS),
+        oneway("datagrams", "64 KiB in datagrams of 1,400 bytes, one way", "64k", 1.0, ["raw-udp", "raw-udp-mmsg", "hawser-udp"]),
+        Part("pair", "1 MiB messages over a pair of devices at 500 Mbit/s", ["raw", "hawser", "hawser-mptcp"], "oneway",
+             "rate", ["--size", "1M"], seconds=2.0, pair=True),
+        Part("stacks-pingpong", "64 B there and back on one processor, by stack", STACKS, "pingpong", "p50_us",
+             same_cpu=True),
+        Part("departure", "How late a message leaves at its send time, by stack", STACKS, "departure", "p99_us",
+             client=["--count", "400"], seconds=0),
+        Part("stacks-setup", "Set-up, one after the other, by stack", STACKS, "setup", "cpu_us",
+             client=["--count", "300"], seconds=0),
+        Part("stacks-setup-resumed", "Set-up resumed from a ticket, by stack", STACKS, "setup", "cpu_us",
+             ["--resumed"], client=["--count", "300"], seconds=0),
+        Part("stacks-idle", "1,000 idle associations, by stack", STACKS, "idle", "memory_server",
+             ["--connections", "1000"], seconds=0),
         Part("first-byte", "A new process until the first byte of nginx's answer over TLS",
              ["first_openssl", "first_gnutls", "first_hawser"], "first", "process_us", sweep=("", FIRST_CASES), script=True),
         Part("connect", "A new process until it is connected", ["first_loop", "first_connect"], "first", "process_us",

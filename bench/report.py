@@ -15,6 +15,7 @@ COLUMNS = {
     "oneway": [("rate", "messages/s", "{:,.0f}"), ("mb_s", "MB/s", "{:,.0f}"), ("cpu_s_gb", "CPU s/GB", "{:.3f}"),
                ("cpu_us", "CPU us/msg", "{:,.3f}"), ("faults", "faults/msg", "{:,.2f}")],
     "pingpong": [("p50_us", "p50 us", "{:.1f}"), ("p99_us", "p99 us", "{:.1f}"), ("cpu_us", "CPU us", "{:.1f}")],
+    "departure": [("p50_us", "p50 us", "{:.1f}"), ("p99_us", "p99 us", "{:.1f}"), ("cpu_us", "CPU us", "{:.1f}")],
     "idle": [("memory_client", "client B", "{:,.0f}"), ("memory_server", "server B", "{:,.0f}")],
     "setup": [("cpu_us", "CPU us both", "{:,.0f}"), ("rate", "per second", "{:,.0f}"), ("resumed", "resumed", "{:.0%}")],
     "growth": [("cpu_us", "CPU us", "{:.2f}"), ("rate", "echoes/s", "{:,.0f}")],
@@ -96,7 +97,7 @@ def aims_text(verdicts):
 
 def plot_bars(results, part, path):
     metric, _, form = next(c for c in COLUMNS[part.what] if c[0] == part.metric)
-    name = {"rate": " messages/s", "p50_us": " us", "cpu_us": " us", "memory_server": " B"}[metric]
+    name = {"rate": " messages/s", "p50_us": " us", "p99_us": " us", "cpu_us": " us", "memory_server": " B"}[metric]
     found = [(v, results.median(part.name, v, metric)) for v in part.variants]
     found = [(v, x) for v, x in found if x]
     if not found:
@@ -111,6 +112,7 @@ def plot_bars(results, part, path):
         text = f"{value:.3g}  ({plot.short(x)}/s)" if ratio else form.format(x) + name
         rows.append((words(v), value, text, COLORS.get(v, PEER)))
     subtitle = {"rate": "rate as a ratio to bare GnuTLS in the same round, median; logarithmic", "p50_us": "median round trip",
+                "p99_us": "of 100 the one that is the latest",
                 "cpu_us": "CPU of both ends together, for one", "memory_server": "user memory of the server, for one"}[metric]
     plot.bars(path, part.title, subtitle, rows, log=ratio, mark=(1, "bare GnuTLS") if ratio else None)
     return True

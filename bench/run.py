@@ -14,7 +14,7 @@ import network
 import pairs
 import report
 from aims import Results, judge
-from parts import VARIANTS, all_parts
+from parts import CLIENT_OPTIONS, VARIANTS, all_parts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(HERE, "out")
@@ -121,6 +121,7 @@ class Runner:
         self.failures = []
         self.skipped = set()
         self.link = None
+        self.pair = None
 
     def argv(self, part, variant, side, at):
         name, mode, _ = VARIANTS[variant]
@@ -129,7 +130,7 @@ class Runner:
         if part.sweep:
             argv += [part.sweep[0], str(at)]
         if side == "client":
-            argv += part.client
+            argv += part.client + CLIENT_OPTIONS.get(variant, [])
             if part.seconds:
                 argv += ["--seconds", f"{self.options.seconds * part.seconds:.3f}"]
         return argv
@@ -144,8 +145,9 @@ class Runner:
 
     def one(self, part, variant, at, number):
         server, client = self.argv(part, variant, "server", at), self.argv(part, variant, "client", at)
-        if part.link:
-            server = self.link.inside(server + ["--endpoint", self.link.right + ":0"])
+        link = self.pair if part.pair else self.link if part.link else None
+        if link:
+            server = link.inside(server + ["--endpoint", link.right + ":0"])
         try:
             results = pairs.run(server, client, *self.cpus(part))
         except pairs.Unsupported as e:
@@ -160,7 +162,7 @@ class Runner:
 
     def round(self, parts, number):
         for part in parts:
-            if part.link or part.script:
+            if part.link or part.script or (part.pair and not self.pair):
                 continue
             jobs = part.jobs()
             random.shuffle(jobs)
@@ -190,6 +192,12 @@ class Runner:
                                  {"process_us": run["process"], "main_us": run["main"], "resumed": run["resumed"]})
                 self.raw.append(run)
         progress("")
+
+    def make_pair(self):
+        try:
+            self.pair = network.Pair()
+        except OSError as e:
+            print(f"The pair of devices is left out: {e}")
 
     def over_link(self, part):
         """Once, not in rounds: its unit is the single message. First what the link itself does."""
@@ -235,6 +243,8 @@ def measure(options, parts):
         if os.path.exists(credentials):
             subprocess.run([credentials, keys], check=True)
         runner = Runner(options, keys)
+        if options.inside and any(p.pair and p.variants for p in parts):
+            runner.make_pair()
         for number in range(1, options.rounds + 1):
             runner.round(parts, number)
         for part in parts:
@@ -242,6 +252,8 @@ def measure(options, parts):
                 runner.over_link(part)
         if any(p.script and p.variants for p in parts):
             runner.by_script([p for p in parts if p.script and p.variants])
+        if runner.pair:
+            runner.pair.close()
     return runner
 
 
