@@ -13,8 +13,14 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static bool put_file(const char *file, const char *text)
@@ -84,10 +90,38 @@ static void cable(const char *one, const char *other)
     }
 }
 
+static bool has_link(int fd, const char *interface)
+{
+    struct ifreq request = {.ifr_flags = 0};
+
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", interface);
+    assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &request), 0);
+    return request.ifr_flags & IFF_RUNNING;
+}
+
+void await_link(const char *interface, bool link)
+{
+    struct sockaddr_nl groups = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    char event[8192];
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (void *)&groups, sizeof groups), 0);
+    while (has_link(fd, interface) != link) {
+        if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 20000) != 1)
+            fail_msg("%s: waited in vain for its link to %s", interface, link ? "come" : "go");
+        (void)!recv(fd, event, sizeof event, 0);
+    }
+    close(fd);
+    ip("link set %s up", interface); /* takes the lock under which the change is told: all have heard of it */
+}
+
 void two_interfaces(void)
 {
     cable("p0", "q0");
     cable("p1", "q1");
+    await_link("p0", true);
+    await_link("p1", true);
     ip("addr add 10.0.0.1/24 dev p0");
     ip("addr add 10.1.0.1/24 dev p1");
     ip("route add default via 10.0.0.2 dev p0 metric 10");

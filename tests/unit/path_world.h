@@ -19,6 +19,8 @@ void world_write(const char *file, const char *text);
 /* Two interfaces p0 and p1 with cables (q0, q1 are their other ends), up, with 10.0.0.1/24 and 10.1.0.1/24 and default
  * routes by 10.0.0.2 (metric 10) and 10.1.0.2 (metric 20). */
 void two_interfaces(void);
+/* Until an interface that is up has a link, or has none: the kernel finds out after "link set ... up" has returned. */
+void await_link(const char *interface, bool link);
 void no_interfaces(void); /* all of that is gone */
 
 struct layer_address address_of(const char *text); /* "192.0.2.1", port 80 */
