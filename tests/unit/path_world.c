@@ -174,6 +174,16 @@ hawser_context *context_with(const char *policy)
     return context;
 }
 
+hawser_properties *properties_of(const char *name, const char *value)
+{
+    hawser_properties *properties;
+
+    assert_int_equal(hawser_properties_new(&properties), 0);
+    if (hawser_properties_set(properties, name, value) < 0)
+        fail_msg("%s", hawser_properties_wrong(properties));
+    return properties;
+}
+
 void run_until(hawser_context *context, bool (*done)(void *user), void *user)
 {
     int64_t end = hawser_now(context) + 20000000;

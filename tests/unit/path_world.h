@@ -25,6 +25,7 @@ void no_interfaces(void); /* all of that is gone */
 
 struct layer_address address_of(const char *text); /* "192.0.2.1", port 80 */
 hawser_context *context_with(const char *policy);  /* a context whose policy file says this; NULL: none */
+hawser_properties *properties_of(const char *name, const char *value); /* one set; release */
 /* Runs the loop until done() is true of user. */
 void run_until(hawser_context *context, bool (*done)(void *user), void *user);
 

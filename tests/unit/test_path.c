@@ -14,12 +14,8 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
-#include <net/ethernet.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <netpacket/packet.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "path_world.h"
@@ -58,16 +54,6 @@ static struct path_choice first(hawser_context *context, const char *remote, con
     assert_int_equal(paths_of(context, &paths), 0);
     paths_choose(paths, &address, wish ? wish : &(struct path_wish){.values = NULL}, list);
     return list[0];
-}
-
-static hawser_properties *properties_of(const char *name, const char *value)
-{
-    hawser_properties *properties;
-
-    assert_int_equal(hawser_properties_new(&properties), 0);
-    if (hawser_properties_set(properties, name, value) < 0)
-        fail_msg("%s", hawser_properties_wrong(properties));
-    return properties;
 }
 
 static const char *choices_with(hawser_context *context, const char *remote, const char *name, const char *value)
@@ -465,106 +451,6 @@ static void test_events_overflow(void **state)
     hawser_context_unref(context);
 }
 
-/* ------------------------------------------------------------------------------------------------------ hawser_paths */
-
-static void note_change(void *user)
-{
-    ++*(unsigned *)user;
-}
-
-static bool is_counted(void *user)
-{
-    return *(unsigned *)user > 0;
-}
-
-static void test_paths_to_an_endpoint(void **state)
-{
-    hawser_context *context = context_with("interface p1 type cellular\n");
-    const hawser_path_info *paths;
-    unsigned changes = 0;
-    size_t count_of;
-    (void)state;
-
-    two_interfaces();
-    assert_int_equal(hawser_paths(context, "192.0.2.1:80", NULL, &paths, &count_of), 0);
-    assert_int_equal(count_of, 2);
-    assert_string_equal(paths[0].interface, "p0");
-    assert_string_equal(paths[0].type, "virtual");
-    assert_string_equal(paths[0].family, "ipv4");
-    assert_string_equal(paths[0].local, "10.0.0.1");
-    assert_string_equal(paths[0].remote, "192.0.2.1");
-    assert_string_equal(paths[0].gateway, "10.0.0.2");
-    assert_true(paths[0].usable && paths[0].preferred && !paths[0].metered);
-    assert_int_equal(paths[0].mtu, 1500);
-    assert_int_equal(paths[0].quality, -1);
-    assert_true(paths[0].loss < 0);
-    assert_string_equal(paths[1].type, "cellular");
-    assert_true(paths[1].metered && paths[1].cost == 100);
-    assert_int_equal(hawser_paths(context, NULL, NULL, &paths, &count_of), 0);
-    assert_int_equal(count_of, 3); /* two of IPv4, and that there is none of IPv6 */
-    assert_string_equal(paths[0].remote, "");
-    assert_string_equal(paths[2].family, "ipv6");
-    assert_false(paths[2].usable);
-    assert_string_equal(paths[2].reason, "there is no default route of ipv6");
-    assert_int_equal(hawser_paths(context, "name.invalid:80", NULL, &paths, &count_of), 0);
-    assert_int_equal(count_of, 3);
-    assert_int_equal(hawser_paths(context, "unix:/tmp/none", NULL, &paths, &count_of), 0);
-    assert_string_equal(paths[0].family, "unix");
-    assert_int_equal(hawser_paths(context, "nowhere", NULL, &paths, &count_of), -HAWSER_EENDPOINT);
-    assert_int_equal(hawser_paths(context, "fd:3", NULL, &paths, &count_of), -HAWSER_EENDPOINT);
-    assert_int_equal(hawser_paths_watch(context, note_change, &changes), 0);
-    ip("route del default dev p0");
-    run_until(context, is_counted, &changes);
-    assert_int_equal(hawser_paths(context, "192.0.2.1:80", NULL, &paths, &count_of), 0);
-    assert_int_equal(count_of, 1);
-    assert_int_equal(hawser_paths_watch(context, NULL, NULL), 0);
-    hawser_context_unref(context);
-}
-
-/* What the kernel sends by itself on a new link: multicast listener reports, router solicitations, and who has an address. */
-static bool is_housekeeping(const uint8_t *frame, ssize_t size)
-{
-    static const uint8_t unspecified[16];
-
-    if (size < 14 + 40 + 1 || frame[12] != 0x86 || frame[13] != 0xdd)
-        return false;
-    if (frame[14 + 6] == 0) /* hop-by-hop options: MLD */
-        return true;
-    return frame[14 + 6] == 58 && (frame[14 + 40] == 133 || memcmp(frame + 14 + 8, unspecified, 16) == 0);
-}
-
-static void test_no_packet_leaves(void **state)
-{
-    static const char *const endpoints[] = {"192.0.2.1:80",      "10.0.0.2:80",     "10.0.0.77:80@p0",
-                                            "[2001:db8:9::1]:9", "localhost:1",     "name.invalid:80",
-                                            "192.0.2.1:80@p1",   "[fe80::9%p0]:80", "_http._tcp.local"};
-    hawser_context *context = context_with(NULL);
-    hawser_properties *properties = properties_of("useTemporaryLocalAddress", "require");
-    const hawser_path_info *paths;
-    uint8_t frame[2048];
-    size_t count_of;
-    ssize_t size;
-    int fd;
-    (void)state;
-
-    two_interfaces();
-    ip("addr add 2001:db8:1::1/64 dev p0 nodad");
-    ip("-6 route add default via 2001:db8:1::2 dev p0");
-    assert_true((fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL))) >= 0);
-    for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
-        assert_int_equal(hawser_paths(context, endpoints[i], NULL, &paths, &count_of), 0);
-        assert_true(count_of > 0);
-        assert_int_equal(hawser_paths(context, endpoints[i], properties, &paths, &count_of), 0);
-    }
-    assert_int_equal(hawser_paths(context, NULL, NULL, &paths, &count_of), 0);
-    while ((size = recv(fd, frame, sizeof frame, 0)) > 0)
-        if (!is_housekeeping(frame, size))
-            fail_msg("a packet left: type %02x%02x, %zd bytes", frame[12], frame[13], size);
-    close(fd);
-    hawser_properties_unref(properties);
-    hawser_context_unref(context);
-}
-
 static int clean(void **state)
 {
     (void)state;
@@ -588,8 +474,6 @@ int main(void)
         cmocka_unit_test_teardown(test_changes_are_told, clean),
         cmocka_unit_test_teardown(test_a_cable_is_pulled, clean),
         cmocka_unit_test_teardown(test_events_overflow, clean),
-        cmocka_unit_test_teardown(test_paths_to_an_endpoint, clean),
-        cmocka_unit_test_teardown(test_no_packet_leaves, clean),
     };
     const char *why = world_leave();
 
