@@ -13,12 +13,12 @@ extern "C" {
 #endif
 
 /*
- * Writes a trace of all associations of the context to a descriptor, which stays the caller's: strands as they come, go
- * and change; samples of each, every 100 ms while anything moves; messages and their outcomes; how races went. JSON
- * lines, written in pieces of up to 64 KiB. fd -1: what is left is written, and the trace ends; so it does when the context
- * ends. Where a pipe or a socket takes no more, records are dropped and counted, and nothing waits. A descriptor that
- * fails ends the trace, and is said in the log once, also at the end. A forked child writes nothing to it. title: a word
- * about the run; may be NULL.
+ * Writes a trace of all associations of the context to a descriptor, which stays the caller's, and open until the trace has
+ * ended: strands as they come, go and change; samples of each, every 100 ms while anything moves; messages and their
+ * outcomes; how races went. JSON lines, written in pieces of up to 64 KiB. fd -1: what is left is written, and the trace
+ * ends; so it does when the context ends. Where a pipe or a socket takes no more, records are dropped and counted, and
+ * nothing waits. A descriptor that fails ends the trace, and is said in the log once, also at the end. A forked child
+ * writes nothing to it. title: a word about the run; may be NULL.
  * Errors: -EBADF (not open for writing), -ENOMEM.
  */
 HAWSER_API int hawser_context_set_trace(hawser_context *context, int fd, const char *title);
