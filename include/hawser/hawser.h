@@ -113,7 +113,7 @@ typedef struct hawser_counters {
     uint64_t opened, accepted; /* associations that were established */
     uint64_t open;             /* that stand now */
     /* Strands that came to another context than their association: handed over to it, taken over from others, or turned away
-     * since their stack cannot leave its context (docs/cores.md). */
+     * since they cannot leave their context (docs/cores.md). */
     uint64_t handed_over, taken_over, elsewhere;
     uint64_t messages_sent, messages_received;
     uint64_t bytes_sent, bytes_received; /* of messages and streams, without framing */

@@ -74,6 +74,11 @@ static int hand(hawser_association *child, struct strand *strand, const char *ke
 
     if (!handed)
         return -ENOMEM;
+    r = layer_loosen(strand->top);
+    if (r < 0) {
+        free(handed);
+        return r;
+    }
     handed->strand = strand;
     memcpy(handed->key_name, key_name, strnlen(key_name, sizeof handed->key_name - 1));
     list_remove(&strand->link);
@@ -94,13 +99,11 @@ enum join_code hand_over(hawser_association *child, struct strand *strand, const
 {
     if (!security_nonce_elsewhere(child->context, join_nonce(strand), key_name))
         return JOIN_UNKNOWN;
-    if (!layer_can_move(strand->top)) {
+    /* That it cannot be handed over does not say that nobody knows the association: so it is no reason to end it. */
+    if (hand(child, strand, key_name) < 0) {
         child->all->counters.elsewhere++;
         return JOIN_ELSEWHERE;
     }
-    /* That it cannot be handed over does not say that nobody knows the association: so it is no reason to end it. */
-    if (hand(child, strand, key_name) < 0)
-        return JOIN_ELSEWHERE;
     child->all->counters.handed_over++;
     join_left(child);
     return JOIN_TAKEN;

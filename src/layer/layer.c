@@ -103,12 +103,13 @@ void layer_destroy(struct layer *top)
     }
 }
 
-/* A peer of a port shares its socket with others; a registered transport is known to its own context alone. */
-bool layer_can_move(const struct layer *top)
+int layer_loosen(struct layer *top)
 {
-    const struct layer *layer = bottom(top);
+    int r = 0;
 
-    return layer && layer->type->flags & LAYER_BYTES && !(layer->type->flags & LAYER_FOREIGN);
+    for (; r == 0 && top; top = top->below)
+        r = !top->type->detach ? -EOPNOTSUPP : top->type->loosen ? top->type->loosen(top) : 0;
+    return r;
 }
 
 void layer_adopt(struct layer *top, const struct tls_config *tls)

@@ -223,9 +223,11 @@ struct layer_type {
      * given no id for it yet, or another path is being tried); -EOPNOTSUPP: the accepting side, or no such layer. NULL: never.
      */
     int (*migrate)(struct layer *layer, const struct layer_address *local, const char *interface, bool at_once);
-    /* Moves to another context's loop: detach() leaves the old, attach() joins the new. What was ready before is not told
-     * again: the user goes on receiving and sending, until -EAGAIN, by itself. -EOPNOTSUPP: it cannot leave its context,
-     * since it shares a socket with others there (a peer of a udp_port); then it still works where it was. */
+    /* Moves to another context's loop: loosen() makes it fit to leave (NULL: it always is), detach() leaves the old, attach()
+     * joins the new. What was ready before is not told again: the user goes on receiving and sending, until -EAGAIN, by
+     * itself. loosen() gives what shares a socket with others one of its own; -EOPNOTSUPP: it cannot leave its context;
+     * other: what the system said. Then it works on where it is. detach NULL: it never leaves. */
+    int (*loosen)(struct layer *layer);
     void (*detach)(struct layer *layer);
     int (*attach)(struct layer *layer, hawser_context *context);
     /* An established stack goes to another owner, whose config for TLS it looks at from now on. NULL in tls: it is between two
@@ -248,8 +250,8 @@ struct layer {
 /* Goes on with establishment, as type->establish() says; notes when it is done. */
 int layer_establish(struct layer *layer);
 
-/* Whether detach() and attach() can move the whole stack to another context. */
-bool layer_can_move(const struct layer *top);
+/* Makes the whole stack fit for detach() and attach(): 0, or the code of the layer that stays. */
+int layer_loosen(struct layer *top);
 void layer_adopt(struct layer *top, const struct tls_config *tls); /* the whole stack */
 
 /* Notes why a layer failed and returns code. The first reason stays. */

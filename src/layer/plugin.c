@@ -235,36 +235,6 @@ static void plugin_link(struct layer *layer, struct layer_link *link)
     link->unsent += own.unsent;
 }
 
-static void plugin_detach(struct layer *layer)
-{
-    struct hawser_transport *transport = transport_of(layer);
-
-    loop_undefer(&transport->telling);
-    transport->ready = 0;
-    for (unsigned i = 0; i < WATCHES_MAX; i++)
-        if (transport->watches[i].transport) {
-            int fd = transport->watches[i].io.fd;
-
-            loop_io_remove(layer->context, &transport->watches[i].io);
-            transport->watches[i].io.fd = fd;
-        }
-}
-
-static int plugin_attach(struct layer *layer, hawser_context *context)
-{
-    struct hawser_transport *transport = transport_of(layer);
-    int r = 0;
-
-    layer->context = context;
-    for (unsigned i = 0; i < WATCHES_MAX && r == 0; i++) {
-        struct watch *watch = &transport->watches[i];
-
-        if (watch->transport)
-            r = loop_io_add(context, &watch->io, watch->io.fd, (uint32_t)watch->events, on_watched);
-    }
-    return r;
-}
-
 static void plugin_destroy(struct layer *layer)
 {
     struct hawser_transport *transport = transport_of(layer);
@@ -423,8 +393,6 @@ int hawser_layer_register(hawser_context *context, const hawser_layer *layer)
         .descriptor = plugin_descriptor,
         .addresses = plugin_addresses,
         .link = plugin_link,
-        .detach = plugin_detach,
-        .attach = plugin_attach,
         .destroy = plugin_destroy,
     };
     return 0;

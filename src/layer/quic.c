@@ -455,6 +455,8 @@ static void layer_detach(struct layer *layer)
     struct quic_layer *quic = quic_of(layer);
 
     quic->wire->arm(quic, INT64_MAX);
+    if (quic->wire == &port_wire) /* it has a socket of its own by now, and no port is to know its ids */
+        quic->wire = &udp_wire;
     loop_undefer(&quic->told);
     loop_undefer(&quic->written);
     layer->below->type->detach(layer->below);

@@ -239,19 +239,7 @@ static void sctp_link(struct layer *layer, struct layer_link *link)
     link->unsent = (uint32_t)(sctp->fates.unsent + sctp->packets_size);
 }
 
-/* The stack is one context's, and this layer stays there. */
-static void sctp_detach(struct layer *layer)
-{
-    (void)layer;
-}
-
-static int sctp_attach(struct layer *layer, hawser_context *context)
-{
-    if (context == layer->context)
-        return 0;
-    return layer_fail(layer, -EOPNOTSUPP, "an SCTP association stays with its context");
-}
-
+/* Without detach(): usrsctp is one context's, and so is what runs over it. */
 const struct layer_type sctp_layer = {
     .name = "sctp",
     .flags = LAYER_DATAGRAMS | LAYER_RELIABLE | LAYER_UNITS | LAYER_LOSSY,
@@ -265,7 +253,5 @@ const struct layer_type sctp_layer = {
     .shutdown = sctp_shutdown,
     .flush = sctp_flush_layer,
     .link = sctp_link,
-    .detach = sctp_detach,
-    .attach = sctp_attach,
     .destroy = sctp_destroy,
 };

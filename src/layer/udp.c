@@ -306,16 +306,45 @@ void udp_keep_local(struct layer *layer, const struct layer_address *local)
     udp->mtu = 0;
 }
 
-static void udp_detach(struct layer *layer)
+/* Whoever is in the middle of telling it of packets stops; what it was not told of yet is lost. */
+static void no_longer_told(struct udp_layer *udp)
 {
-    struct udp_layer *udp = udp_of(layer);
+    if (udp->gone)
+        *udp->gone = true;
+    udp->gone = NULL;
+    udp->first = NULL;
+    udp->first_at = 0;
+}
 
+/* What it owes to the socket that it has, before it has another. */
+static void leave_sockets(struct udp_layer *udp)
+{
     (void)udp_outbox_flush(udp);
     udp_outbox_free(udp);
     if (list_linked(&udp->blocked))
         list_remove(&udp->blocked);
-    if (udp->port) /* its socket stays: attach() says no */
-        return;
+    for (unsigned i = 0; i < udp->socket_count; i++) {
+        udp_queue_forget(udp->sockets[i], udp);
+        udp_stamp_forget(udp->sockets[i], udp);
+    }
+}
+
+int udp_leave_port(struct layer *layer)
+{
+    struct udp_layer *udp = udp_of(layer);
+
+    if (!udp->port)
+        return 0;
+    leave_sockets(udp);
+    return udp_port_part(udp);
+}
+
+static void udp_detach(struct layer *layer)
+{
+    struct udp_layer *udp = udp_of(layer);
+
+    no_longer_told(udp);
+    leave_sockets(udp);
     udp_inbox_free(udp);
     for (unsigned i = 0; i < udp->socket_count; i++)
         udp_socket_leave(udp->sockets[i]);
@@ -327,8 +356,6 @@ static int udp_attach(struct layer *layer, hawser_context *context)
     struct udp_layer *udp = udp_of(layer);
     int r = 0;
 
-    if (udp->port)
-        return context == layer->context ? 0 : -EOPNOTSUPP;
     layer->context = context;
     for (unsigned i = 0; r == 0 && i < udp->socket_count; i++)
         r = udp_socket_join(udp->sockets[i], context);
@@ -356,8 +383,7 @@ static void udp_destroy(struct layer *layer)
         udp_outbox_free(udp);
         udp_inbox_free(udp);
     }
-    if (udp->destroyed)
-        *udp->destroyed = true;
+    no_longer_told(udp);
     if (list_linked(&udp->blocked))
         list_remove(&udp->blocked);
     for (unsigned i = 0; i < udp->socket_count; i++) {
@@ -385,6 +411,7 @@ const struct layer_type udp_layer = {
     .descriptor = udp_descriptor,
     .addresses = udp_addresses,
     .link = udp_link,
+    .loosen = udp_leave_port,
     .detach = udp_detach,
     .attach = udp_attach,
     .destroy = udp_destroy,

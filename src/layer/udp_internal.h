@@ -72,6 +72,9 @@ struct udp_socket_config {
 int udp_socket_new(hawser_context *context, const struct udp_socket_config *config, const struct udp_socket_user *user,
                    void *owner, struct udp_socket **ret_socket, char *reason, size_t reason_size);
 int udp_socket_connect(struct udp_socket *socket, const struct layer_address *remote);
+/* Whether its address and port may be had by others of this user, too (SO_REUSEPORT). */
+bool udp_socket_is_shared(const struct udp_socket *socket);
+int udp_socket_share(struct udp_socket *socket, bool on);
 void udp_socket_plain(int fd, int family);
 void udp_socket_close(struct udp_socket *socket);
 int udp_socket_leave(struct udp_socket *socket);                         /* this context's loop */
@@ -134,7 +137,7 @@ struct udp_layer {
     void *taker_above;
     struct udp_packet *first, *last; /* of this batch, not told yet: taken by receive() before the inbox is */
     size_t first_at;                 /* bytes that were taken of the first */
-    bool *destroyed;                 /* while it is told of a packet */
+    bool *gone; /* while it is told of a packet: set when it was destroyed, or left for another loop */
     struct udp_inbox inbox;
     struct udp_outbox outbox;
     uint64_t sends, sent, received, dropped; /* the first in calls, the last in datagrams, else bytes */
@@ -167,6 +170,8 @@ void udp_error(struct udp_layer *udp, const struct udp_said *said); /* may destr
 /* udp_port.c: the layer is going; its peer is somewhere else now */
 void udp_port_forget(struct udp_layer *udp);
 void udp_port_moved(struct udp_layer *udp, const struct layer_address *remote);
+/* A socket as the port's, connected to this peer: on success it is the layer's only one, and the port knows the peer no more. */
+int udp_port_part(struct udp_layer *udp);
 
 /* udp_box.c */
 int udp_inbox_add(struct udp_layer *udp, const struct udp_packet *packet, size_t from);

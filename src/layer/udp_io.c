@@ -46,7 +46,7 @@ void udp_told(struct udp_layer *udp, struct udp_packet *packet)
 
 void udp_batch_end(struct udp_layer *udp)
 {
-    bool destroyed = false;
+    bool gone = false;
 
     if (takes_packets(udp)) {
         if (udp->taker->batch_end)
@@ -55,11 +55,11 @@ void udp_batch_end(struct udp_layer *udp)
     }
     if ((!udp->first && udp_inbox_empty(&udp->inbox)) || !udp->layer.ready)
         return;
-    udp->destroyed = &destroyed;
+    udp->gone = &gone;
     udp->layer.ready(&udp->layer, LAYER_READABLE);
-    if (destroyed)
+    if (gone)
         return;
-    udp->destroyed = NULL;
+    udp->gone = NULL;
     for (; udp->first; udp->first = udp->first->next, udp->first_at = 0)
         (void)udp_inbox_add(udp, udp->first, udp->first_at);
 }

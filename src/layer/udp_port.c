@@ -14,6 +14,7 @@
 #include "security/security.h"
 
 #define KEY_SIZE 24
+#define QUIET 1000000 /* microseconds: what came before the peer's own socket was there has been read by then */
 
 struct udp_peer {
     RB_ENTRY(udp_peer) by_address;
@@ -45,7 +46,8 @@ struct udp_port {
     struct udp_peer *last; /* who had the last datagram: mostly it has the next one too */
     unsigned references;   /* the listener's, each peer's, and whoever is in the middle of telling */
     unsigned unproven;
-    uint64_t dropped; /* datagrams of those for whom there was no room */
+    uint64_t dropped;    /* datagrams of those for whom there was no room */
+    int64_t quiet_until; /* a peer left: udp_port_quiet() */
     bool paused, closed;
     uint8_t secret[32], reset_secret[32];
     const struct udp_protocol *protocols[]; /* the config's: peers outlive the listener that had it */
@@ -213,6 +215,61 @@ void udp_port_forget(struct udp_layer *udp)
     free(peer);
     udp->peer = NULL;
     port_unref(port);
+}
+
+/* Bound as the port's, which is shared for that moment, and connected. Until it is connected it may get what others send: that is
+ * lost, as on any way. */
+static int make_own_socket(struct udp_layer *udp, struct udp_socket **ret_socket)
+{
+    struct udp_port *port = udp->port;
+    const struct udp_socket_config config = {
+        .local = &udp->local,
+        .interface = port->config.interface,
+        .family = port->socket->family,
+        .fd = -1,
+        .listens = true,
+        .reuse_port = true,
+        .timestamps = port->config.timestamps,
+    };
+    const bool shared = udp_socket_is_shared(port->socket);
+    char reason[200] = "";
+    int r = shared ? 0 : udp_socket_share(port->socket, true);
+
+    if (r == 0)
+        r = udp_socket_new(udp->layer.context, &config, &udp_own_socket, udp, ret_socket, reason, sizeof reason);
+    if (!shared)
+        (void)udp_socket_share(port->socket, false);
+    if (r == 0 && (r = udp_socket_connect(*ret_socket, &udp->remote)) < 0)
+        udp_socket_close(*ret_socket);
+    if (r < 0)
+        loop_log(udp->layer.context, HAWSER_LOG_DEBUG, "udp: no socket of its own for a peer: %s",
+                 *reason ? reason : hawser_strerror(r));
+    return r;
+}
+
+int udp_port_part(struct udp_layer *udp)
+{
+    struct udp_port *port = udp->port;
+    struct udp_socket *own;
+    int r;
+
+    if (port->config.group || udp_is_any(&udp->local) || udp_is_group(&udp->local))
+        return -EOPNOTSUPP;
+    r = make_own_socket(udp, &own);
+    if (r < 0)
+        return r;
+    port->quiet_until = loop_clock() + QUIET;
+    udp_port_forget(udp);
+    udp->port = NULL;
+    udp->sockets[0] = own;
+    udp->local = own->local;
+    udp->mtu = 0;
+    return 0;
+}
+
+bool udp_port_quiet(const struct udp_port *port)
+{
+    return loop_clock() < port->quiet_until;
 }
 
 static struct udp_layer *new_peer(struct udp_port *port, const struct udp_protocol *protocol,

@@ -297,6 +297,21 @@ int udp_socket_connect(struct udp_socket *socket, const struct layer_address *re
     return 0;
 }
 
+bool udp_socket_is_shared(const struct udp_socket *socket)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+
+    return getsockopt(socket->io.fd, SOL_SOCKET, SO_REUSEPORT, &value, &size) == 0 && value;
+}
+
+int udp_socket_share(struct udp_socket *socket, bool on)
+{
+    const int value = on;
+
+    return setsockopt(socket->io.fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof value) < 0 ? -errno : 0;
+}
+
 int udp_socket_leave(struct udp_socket *socket)
 {
     int fd = socket->io.fd;

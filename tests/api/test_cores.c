@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Proves: contexts on several threads serve one port, and each has its share; a strand that comes to another context than its
- * association is handed over, or where its stack cannot leave is turned away without harm to the line; nothing is lost or left
+ * association is handed over, whatever its stack; what cannot leave is turned away without harm to the line; nothing is lost or left
  * when a context ends meanwhile; messages of one association are consumed by several threads, of which one that stands still
  * stalls no other; one identity is used by several processes. (S1.2, S1.14, S1.20, S1.30)
  */
 #include "api.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -241,11 +242,11 @@ struct pair {
 };
 
 /* Two addresses of one peer, each served by another thread: whichever strand is the second comes to the wrong one. */
-static void pair_listen(struct pair *pair, struct world *world, const char *stack_of_second)
+static void pair_listen(struct pair *pair, struct world *world, const char *second, const char *stack_of_second)
 {
     assert_int_equal(hawser_shared_new(&pair->shared), 0);
     host_listen(&pair->hosts[0], world, pair->shared, "127.0.0.1:0", "tls/tcp", false);
-    host_listen(&pair->hosts[1], world, pair->shared, "127.0.0.2:0", stack_of_second, false);
+    host_listen(&pair->hosts[1], world, pair->shared, second, stack_of_second, false);
     snprintf(world->endpoint, sizeof world->endpoint, "%s", pair->hosts[0].endpoint);
     pair->second[0] = pair->hosts[1].endpoint;
 }
@@ -310,7 +311,7 @@ static void strands_are_handed_over_and_threads_consume(void **state)
     uint64_t sum = 0;
     sem_t release;
 
-    pair_listen(&pair, world, "tls/tcp");
+    pair_listen(&pair, world, "127.0.0.2:0", "tls/tcp");
     queue_init(&queue);
     assert_int_equal(sem_init(&release, 0, 0), 0);
     for (unsigned i = 0; i < 2; i++) {
@@ -364,7 +365,7 @@ static void the_strand_that_was_handed_over_carries(void **state)
     struct world *world = *state;
     struct pair pair;
 
-    pair_listen(&pair, world, "tls/tcp");
+    pair_listen(&pair, world, "127.0.0.2:0", "tls/tcp");
     for (unsigned i = 0; i < 2; i++)
         host_start(&pair.hosts[i]);
     world_associate(world, HAWSER_ASSOCIATE(.endpoints = pair.second, .endpoint_count = 1, .paths = "all"));
@@ -393,17 +394,84 @@ static void the_strand_that_was_handed_over_carries(void **state)
     pair_end(&pair);
 }
 
-/* Over QUIC all peers of a port share its socket, which stays where it is. */
+/* All peers of a port share its socket: the strand that leaves gets one of its own, and carries when it is the only one and the
+ * port, its listener and their context are gone. */
+static void goes_over_with_a_socket_of_its_own(struct world *world, const char *stack)
+{
+    hawser_strand_info info;
+    struct pair pair;
+    char paths[40];
+
+    snprintf(paths, sizeof paths, "lo=%s", stack);
+    pair_listen(&pair, world, "127.0.0.2:0", stack);
+    host_start(&pair.hosts[0]);
+    world_associate(world, HAWSER_ASSOCIATE(.endpoints = pair.second, .endpoint_count = 1, .paths = paths));
+    until_client(world, world->client.seen[HAWSER_ESTABLISHED]);
+    assert_string_equal(world->client.stack, "tls/tcp"); /* nobody answered at the other address */
+    host_start(&pair.hosts[1]);
+    until_client(world, standing(world->client.line) == 2);
+    assert_true(counters_of(&pair.hosts[1]).handed_over >= 1);
+    assert_true(counters_of(&pair.hosts[0]).taken_over >= 1);
+    assert_int_equal(counters_of(&pair.hosts[1]).elsewhere, 0);
+    host_join(&pair.hosts[1]);
+    host_end(&pair.hosts[1]);
+    assert_int_equal(hawser_association_strand(world->client.line, 0, &info), 0);
+    assert_string_equal(info.stack, "tls/tcp");
+    assert_int_equal(hawser_association_close_strand(world->client.line, info.id), 0);
+    put_messages(world, 0, 200);
+    until_client(world, world->client.settled == 200);
+    for (size_t i = 0; i < world->client.outcome_count; i++)
+        assert_int_equal(world->client.outcomes[i].kind, HAWSER_ACKED);
+    assert_int_equal(hawser_association_strand(world->client.line, 0, &info), 0);
+    assert_string_equal(info.stack, stack);
+    host_join(&pair.hosts[0]);
+    end_drop(&world->client);
+    host_end(&pair.hosts[0]);
+    hawser_shared_unref(pair.shared);
+}
+
+static void a_strand_of_quic_goes_over(void **state)
+{
+    goes_over_with_a_socket_of_its_own(*state, "quic/udp");
+}
+
+static void a_strand_of_dtls_goes_over(void **state)
+{
+    goes_over_with_a_socket_of_its_own(*state, "dtls/udp");
+}
+
+/* A UDP socket at 127.0.0.2 for a listener, whose address no other gets: another one, which came after it and hears only itself,
+ * shares it with nobody. */
+static int socket_without_another(int *ret_blocker)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002)};
+    socklen_t size = sizeof at;
+    const int on = 1;
+    int fds[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true((fds[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) >= 0);
+        assert_int_equal(setsockopt(fds[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
+        assert_int_equal(bind(fds[i], (struct sockaddr *)&at, size), 0);
+        assert_int_equal(getsockname(fds[i], (struct sockaddr *)&at, &size), 0);
+    }
+    assert_int_equal(connect(fds[1], (struct sockaddr *)&at, size), 0);
+    *ret_blocker = fds[1];
+    return fds[0];
+}
+
 static void what_cannot_move_is_turned_away_without_harm(void **state)
 {
     struct world *world = *state;
     struct pair pair;
+    char second[16];
+    int blocker;
 
-    pair_listen(&pair, world, "quic/udp");
+    snprintf(second, sizeof second, "fd:%d", socket_without_another(&blocker));
+    pair_listen(&pair, world, second, "quic/udp");
     host_start(&pair.hosts[0]);
     world_associate(world, HAWSER_ASSOCIATE(.endpoints = pair.second, .endpoint_count = 1, .paths = "lo=quic/udp"));
     until_client(world, world->client.seen[HAWSER_ESTABLISHED]);
-    assert_string_equal(world->client.stack, "tls/tcp"); /* nobody answered at the other address */
     host_start(&pair.hosts[1]);
     until_client(world, counters_of(&pair.hosts[1]).elsewhere >= 2); /* it tries again, as after any failure */
     put_messages(world, 0, 20);
@@ -412,6 +480,8 @@ static void what_cannot_move_is_turned_away_without_harm(void **state)
         assert_int_equal(world->client.outcomes[i].kind, HAWSER_ACKED);
     assert_false(world->client.closed);
     assert_int_equal(counters_of(&pair.hosts[1]).handed_over, 0);
+    close(blocker);
+    until_client(world, standing(world->client.line) == 2); /* and then it comes */
     for (unsigned i = 0; i < 2; i++)
         host_join(&pair.hosts[i]);
     end_drop(&world->client);
@@ -424,7 +494,7 @@ static void what_cannot_move_comes_again_by_what_can(void **state)
     struct world *world = *state;
     struct pair pair;
 
-    pair_listen(&pair, world, "quic/udp,tls/tcp");
+    pair_listen(&pair, world, "127.0.0.2:0", "quic/udp,tls/tcp");
     host_start(&pair.hosts[0]);
     world_associate(world, HAWSER_ASSOCIATE(.endpoints = pair.second, .endpoint_count = 1, .paths = "all"));
     until_client(world, world->client.seen[HAWSER_ESTABLISHED]);
@@ -445,7 +515,7 @@ static void a_strand_outlives_the_listener_that_it_came_by(void **state)
     struct pair pair;
     struct host *other;
 
-    pair_listen(&pair, world, "tls/tcp");
+    pair_listen(&pair, world, "127.0.0.2:0", "tls/tcp");
     for (unsigned i = 0; i < 2; i++)
         host_start(&pair.hosts[i]);
     world_associate(world, HAWSER_ASSOCIATE(.endpoints = pair.second, .endpoint_count = 1, .paths = "all"));
@@ -476,7 +546,7 @@ static void a_context_that_ends_takes_what_is_on_its_way_along(void **state)
     struct pair pair;
     struct host *owner, *other;
 
-    pair_listen(&pair, world, "tls/tcp");
+    pair_listen(&pair, world, "127.0.0.2:0", "tls/tcp");
     world_associate(world, HAWSER_ASSOCIATE(.endpoints = pair.second, .endpoint_count = 1, .paths = "all"));
     until(world, (hawser_dispatch(pair.hosts[0].context), hawser_dispatch(pair.hosts[1].context),
                   world->client.seen[HAWSER_ESTABLISHED] && (pair.hosts[0].line || pair.hosts[1].line)));
@@ -499,6 +569,8 @@ int main(void)
         api_test(each_context_has_its_share),
         api_test(strands_are_handed_over_and_threads_consume),
         api_test(the_strand_that_was_handed_over_carries),
+        api_test(a_strand_of_quic_goes_over),
+        api_test(a_strand_of_dtls_goes_over),
         api_test(what_cannot_move_is_turned_away_without_harm),
         api_test(what_cannot_move_comes_again_by_what_can),
         api_test(a_strand_outlives_the_listener_that_it_came_by),

@@ -7,84 +7,7 @@
 
 #include <cmocka.h>
 
-#include "udp_test.h"
-
-#define PEERS 16
-
-/* ------------------------------------------------------------------------------------------------------------ a listener */
-
-struct accepting {
-    hawser_context *context;
-    struct udp_port *port;
-    struct layer *peers[PEERS * 4];
-    unsigned count;
-    bool destroys; /* what comes */
-    const char *stack;
-};
-
-static void on_accepted(void *user, const char *stack, struct layer *bottom)
-{
-    struct accepting *accepting = user;
-
-    accepting->stack = stack;
-    if (accepting->destroys) {
-        layer_destroy(bottom);
-        accepting->count++;
-    } else {
-        assert_in_range(accepting->count, 0, PEERS * 4 - 1);
-        accepting->peers[accepting->count++] = bottom;
-    }
-}
-
-static void port_open(struct accepting *accepting, const char *host, const struct udp_protocol *const *protocols,
-                      unsigned unproven_max)
-{
-    const struct udp_port_config config = {
-        .local = address_of(host, 0),
-        .fd = -1,
-        .protocols = protocols,
-        .unproven_max = unproven_max,
-        .accepted = on_accepted,
-        .user = accepting,
-    };
-
-    memset(accepting, 0, sizeof *accepting);
-    accepting->context = context_new();
-    assert_int_equal(udp_port_new(accepting->context, &config, &accepting->port), 0);
-}
-
-static struct layer_address port_address(const struct accepting *accepting, const char *host)
-{
-    struct layer_address bound = name_of(udp_port_descriptor(accepting->port));
-
-    return address_of(host, port_of(&bound));
-}
-
-static void port_close(struct accepting *accepting)
-{
-    udp_port_destroy(accepting->port);
-    for (unsigned i = 0; i < accepting->count && !accepting->destroys; i++)
-        layer_destroy(accepting->peers[i]);
-    hawser_context_unref(accepting->context);
-}
-
-static void run_until(struct accepting *accepting, unsigned count)
-{
-    int64_t end = loop_clock() + WAIT;
-
-    while (accepting->count < count && loop_clock() < end)
-        hawser_iterate(accepting->context, 10000);
-    assert_int_equal(accepting->count, count);
-}
-
-/* Runs what has come: loopback hands over within the call, so one more dispatch with nothing says that all was read. */
-static void run_all(struct accepting *accepting)
-{
-    while (hawser_iterate(accepting->context, 0) > 0)
-        ;
-}
-
-static const struct udp_protocol *const plain[] = {&plain_protocol, NULL};
+#include "udp_accepting.h"
 
 /* ------------------------------------------------------------------------------------------------------------- peers */
 
@@ -480,22 +403,7 @@ static void a_port_is_shared_by_contexts(void **state)
     struct layer_address to;
     int fd = plain_socket(*state);
 
-    for (int i = 0; i < 2; i++) {
-        struct udp_port_config config = {
-            .local = i == 0 ? address_of(*state, 0) : to,
-            .fd = -1,
-            .reuse_port = true,
-            .protocols = plain,
-            .unproven_max = 100,
-            .accepted = on_accepted,
-            .user = &sides[i],
-        };
-
-        memset(&sides[i], 0, sizeof sides[i]);
-        sides[i].context = context_new();
-        assert_int_equal(udp_port_new(sides[i].context, &config, &sides[i].port), 0);
-        to = port_address(&sides[0], *state);
-    }
+    to = ports_share(sides, *state);
     for (int i = 0; i < 20; i++)
         plain_send(fd, &to, "x", 1);
     for (int64_t end = loop_clock() + WAIT; sides[0].count + sides[1].count == 0 && loop_clock() < end;)
@@ -507,30 +415,6 @@ static void a_port_is_shared_by_contexts(void **state)
     close(fd);
     for (int i = 0; i < 2; i++)
         port_close(&sides[i]);
-}
-
-/* Its socket is the others' as well, so a peer stays where it is, and goes on. */
-static void a_peer_of_a_port_does_not_move(void **state)
-{
-    struct accepting accepting;
-    hawser_context *other = context_new();
-    struct layer_address to;
-    int fd = plain_socket(*state);
-    struct layer *peer;
-    char came[8];
-
-    port_open(&accepting, *state, plain, 100);
-    to = port_address(&accepting, *state);
-    plain_send(fd, &to, "a", 1);
-    run_until(&accepting, 1);
-    peer = accepting.peers[0];
-    peer->type->detach(peer);
-    assert_int_equal(peer->type->attach(peer, other), -EOPNOTSUPP);
-    assert_int_equal(peer->type->send(peer, "y", 1), 1);
-    assert_int_equal(plain_receive(accepting.context, fd, came, sizeof came, NULL), 1);
-    close(fd);
-    port_close(&accepting);
-    hawser_context_unref(other);
 }
 
 #define BOTH(test)                                                                                                     \
@@ -555,7 +439,6 @@ int main(void)
         BOTH(joined_datagrams_of_several_peers_are_told_apart),
         BOTH(a_descriptor_is_taken_over),
         BOTH(a_port_is_shared_by_contexts),
-        BOTH(a_peer_of_a_port_does_not_move),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
