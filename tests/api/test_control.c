@@ -204,12 +204,9 @@ static void a_forked_child_leaves_the_socket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        api_test(a_process_can_be_looked_into),
-        api_test(who_asks_nonsense_is_hung_up_on),
-        api_test(those_who_look_are_bounded),
-        api_test(a_file_that_is_left_over_is_replaced),
-        api_test(by_itself_in_the_users_own_directory),
-        api_test(by_the_environment),
+        api_test(a_process_can_be_looked_into),         api_test(who_asks_nonsense_is_hung_up_on),
+        api_test(those_who_look_are_bounded),           api_test(a_file_that_is_left_over_is_replaced),
+        api_test(by_itself_in_the_users_own_directory), api_test(by_the_environment),
         api_test(a_forked_child_leaves_the_socket),
     };
 

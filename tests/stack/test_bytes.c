@@ -160,7 +160,7 @@ static void moves(void **state)
     struct world *world = *state;
     hawser_context *other, *old = world->server_context;
 
-    only(world->reliable && !world->one_context);
+    only(world->reliable && !world->one_context && !(world->flags & LAYER_FOREIGN));
     other = make_context(world, NULL);
     listen_here(world);
     world->server_wish.to_send = BULK;
