@@ -221,7 +221,7 @@ static void add_endpoint(const hawser_association *association, struct establish
     config->endpoint_count++;
 }
 
-/* Short at first, for the peer may just be telling its name where it went: the next try looks that up anew. */
+/* Short at first, for what was unreachable for a moment may be reached by the next try. */
 static int64_t again_timeout(const struct weave *weave)
 {
     int64_t timeout = AGAIN_TIMEOUT << (weave->again_failures < 8 ? weave->again_failures : 8);
@@ -238,6 +238,7 @@ void weave_try_again(struct weave *weave)
         .stacks = association->ways ? association->ways->stacks : NULL,
         .values = properties_values(association->properties),
         .timeout = again_timeout(weave),
+        .renew = AGAIN_RENEW,
         .verified = true,
         .handler = &again_handler,
         .user = weave,

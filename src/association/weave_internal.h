@@ -15,6 +15,7 @@
 #define AGAIN_FIRST 100000 /* without any strand: sooner, and more often */
 #define AGAIN_MOST 3000000
 #define AGAIN_TIMEOUT 1000000 /* of the first; of each next one twice that, up to WEAVE_TIMEOUT */
+#define AGAIN_RENEW 250000    /* names are looked up anew, for the peer may just be telling where it went */
 #define TOLD_GAP 250000       /* a peer that tells ever other addresses has us look at them so often */
 #define REFUSED_MOST                                                                                                   \
     5000000 /* a process whose port is closed has lost its lines: time enough for a successor to open it */

@@ -284,6 +284,7 @@ int establish_new(hawser_context *context, const struct establish_config *config
     list_init(&e->history_user.link);
     e->history_user.read = on_history;
     loop_timer_init(&e->timer, establish_fire);
+    renew_init(e);
     loop_deferred_init(&e->work, establish_work);
     r = establish_fill(e, config, reason, reason_size);
     if (r < 0) {

@@ -38,6 +38,9 @@ struct establish_config {
     const char *local_interface;          /* "": any */
     const struct property_values *values; /* the caller's */
     int64_t timeout;
+    /* > 0: names are looked up again after so long, then after twice that, and on, while nothing has won: for a peer that may
+     * just be telling its name where it went. Addresses that came are raced too; those that are told no more go behind. */
+    int64_t renew;
     bool fast_open;
     bool timestamps;    /* the system's stamps of what arrives and leaves are wanted */
     bool framed;        /* a bare one has a framer that keeps messages apart */

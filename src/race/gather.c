@@ -7,7 +7,7 @@
 
 #include "race/internal.h"
 
-/* An address that failed more than it worked goes behind the others of its kind: it is never left out (peers.md, B 9). */
+/* An address that failed more than it worked, or that its name leads to no more, goes behind the others of its kind: it is never left out (peers.md, B 9). */
 enum { PENALTY = 1, PRIORITY_BITS = 16 };
 
 /* ------------------------------------------------------------------------------------------------------ candidates */
@@ -42,6 +42,8 @@ static unsigned penalty_of(const struct attempt *attempt)
     char address[TEXT_MAX] = "";
     const struct history_key key = {attempt->choice.network, e->sources[attempt->endpoint].service, address, NULL};
 
+    if (attempt->place->round != e->sources[attempt->place->source].told)
+        return PENALTY;
     if (!e->history_read)
         return 0;
     (void)endpoint_print_address(&attempt->place->found.address, address, sizeof address);
@@ -248,6 +250,8 @@ static void place_put(struct establish *e, const struct found *found, unsigned s
 {
     struct place *place = place_find(e, found, source);
 
+    if (place)
+        place->round = e->sources[source].round;
     if (place) { /* two records may name one address: the better one counts */
         if (place->gone || found->rank < place->found.rank)
             place->found = *found;
@@ -258,6 +262,7 @@ static void place_put(struct establish *e, const struct found *found, unsigned s
         return;
     place->found = *found;
     place->source = source;
+    place->round = e->sources[source].round;
     place_choose(e, place);
     e->places[e->place_count++] = place;
 }
@@ -347,7 +352,7 @@ static void places_drop_gone(struct establish *e)
 static void gather_complete(struct establish *e)
 {
     for (unsigned i = 0; i < e->source_count; i++)
-        if (e->sources[i].resolution)
+        if (e->sources[i].resolution && e->sources[i].round == 0)
             return;
     e->complete = true;
     race_complete(e->race, establish_now(e));
@@ -391,17 +396,14 @@ static void answered_all(struct establish *e, struct source *source, unsigned qu
     e->held &= still;
 }
 
-static void source_answered(void *user, const struct resolve_answer *answer)
+bool gather_answer(struct source *source, const struct resolve_answer *answer)
 {
-    struct source *source = user;
     struct establish *e = source->establish;
     unsigned index = (unsigned)(source - e->sources);
 
     if (policy_of(e->context, &e->policy) < 0)
-        return;
+        return false;
     report_lookup(e, &answer->lookup);
-    if (answer->code < 0 && !source->found)
-        establish_blame(e, answer->code, "", answer->reason);
     for (size_t i = 0; i < answer->gone_count; i++) {
         struct place *place = place_find(e, &answer->gone[i], index);
 
@@ -410,6 +412,18 @@ static void source_answered(void *user, const struct resolve_answer *answer)
     }
     places_add(e, answer->found, answer->found_count, index);
     places_drop_gone(e);
+    return true;
+}
+
+static void source_answered(void *user, const struct resolve_answer *answer)
+{
+    struct source *source = user;
+    struct establish *e = source->establish;
+
+    if (answer->code < 0 && !source->found)
+        establish_blame(e, answer->code, "", answer->reason);
+    if (!gather_answer(source, answer))
+        return;
     /* While a name has led nowhere, its negative answers are no reason to start with what ranks behind it. */
     source->held |= answer->questions;
     if (source->found || answer->last) {
@@ -444,17 +458,25 @@ static bool is_web(const struct establish_endpoint *given)
     return false;
 }
 
-static int source_resolve(struct establish *e, struct source *source)
+struct resolve_config gather_question(struct source *source,
+                                      void (*answered)(void *user, const struct resolve_answer *answer))
 {
-    unsigned families = paths_families(e->paths);
-    const struct resolve_config config = {
+    const struct establish *e = source->establish;
+
+    return (struct resolve_config){
         .endpoint = &source->given.endpoint,
         .timeout_us = e->config.timeout,
         .https = !source->proxy && is_web(&source->given),
-        .families = families,
-        .answered = source_answered,
+        .families = paths_families(e->paths),
+        .answered = answered,
         .user = source,
     };
+}
+
+static int source_resolve(struct establish *e, struct source *source)
+{
+    const struct resolve_config config = gather_question(source, source_answered);
+    unsigned families = config.families;
     int r;
 
     if (!source->proxy)
@@ -493,6 +515,7 @@ int gather_begin(struct establish *e)
         if (!source_needed(e, i))
             continue;
         if (endpoint->kind == ENDPOINT_HOST || endpoint->kind == ENDPOINT_SERVICE) {
+            source->named = true;
             (void)source_resolve(e, source);
             continue;
         }
@@ -500,6 +523,7 @@ int gather_begin(struct establish *e)
         places_add(e, &found, 1, i);
     }
     gather_complete(e);
+    renew_begin(e);
     return 0;
 }
 
@@ -546,6 +570,7 @@ void gather_paths_changed(struct establish *e)
 
 void gather_free(struct establish *e)
 {
+    renew_end(e);
     for (unsigned i = 0; i < e->source_count; i++) {
         if (e->sources[i].resolution)
             resolve_cancel(e->sources[i].resolution);

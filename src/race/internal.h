@@ -59,6 +59,8 @@ struct source {
     unsigned waiting;              /* questions that it asked */
     unsigned held;                 /* of them those answered, and not told to the race yet */
     bool found;                    /* at least one address */
+    bool named;                    /* it is looked up; renew.c: */
+    unsigned round, told;          /* the look-up that is under way, and the newest that told addresses */
 };
 
 /* An address that was found. gather.c */
@@ -66,6 +68,7 @@ struct place {
     struct found found;
     unsigned source;
     bool gone;           /* the records no longer say it */
+    unsigned round;      /* the last look-up that told it */
     unsigned preference; /* RFC 6724: lower first */
     size_t choice_count;
     struct path_choice choices[PATHS_MAX];
@@ -116,7 +119,8 @@ struct establish {
     struct history *history;
     struct paths_user paths_user;
     struct history_user history_user;
-    struct loop_timer timer;
+    struct loop_timer timer, renew;
+    int64_t renew_after; /* the last, how long until the next */
     struct loop_deferred work;
     int64_t began, ended;
     unsigned held; /* questions that were answered, and the race was not told */
@@ -151,6 +155,15 @@ int gather_begin(struct establish *establish);
 void gather_paths_changed(struct establish *establish);
 void gather_history_read(struct establish *establish);
 void gather_free(struct establish *establish);
+/* What is asked of a source; what an answer says becomes candidates. false: no policy can be had. */
+struct resolve_config gather_question(struct source *source,
+                                      void (*answered)(void *user, const struct resolve_answer *answer));
+bool gather_answer(struct source *source, const struct resolve_answer *answer);
+
+/* renew.c: names are asked again while the race runs (establish_config.renew) */
+void renew_init(struct establish *establish);
+void renew_begin(struct establish *establish);
+void renew_end(struct establish *establish);
 
 /* attempt.c */
 int attempt_start(struct attempt *attempt);                     /* race_handler.start */
