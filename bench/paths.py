@@ -162,14 +162,16 @@ class Bench:
 
     def part_move(self):
         """Both ends change all addresses at once. MPTCP has no name to look up, and ends."""
-        row = self.row("move", "both ends at once", "ms")
-        after = self.row("move", "the same, after the name was looked up anew", "ms", aim=60, sense="most")
-        for _ in range(self.conf.runs):
-            looked_up = []
-            row.add(self.measured(row.failed, lambda done: t.moved(t.hawser("aggregate"), done, looked_up=looked_up)))
-            after.add(looked_up[-1] if looked_up else None)
-        self.told(row)
-        self.told(after)
+        for stack in ("tls/tcp", "quic/udp"):
+            row = self.row("move", f"both ends at once, {stack}", "ms")
+            after = self.row("move", f"{stack}, after the name was looked up anew", "ms", aim=60, sense="most")
+            how = t.hawser("aggregate", stack)
+            for _ in range(self.conf.runs):
+                looked_up = []
+                row.add(self.measured(row.failed, lambda done, how=how: t.moved(how, done, looked_up=looked_up)))
+                after.add(looked_up[-1] if looked_up else None)
+            self.told(row)
+            self.told(after)
 
     def part_rotation(self):
         row = self.row("rotation", "4 paths, one after the other blackholed for 5 s", "ms", aim=500, sense="most")

@@ -160,7 +160,6 @@ bool reader_is_answer(const struct reader *reader, const struct dns_record *reco
 int64_t question_expires(const struct question *question, uint32_t ttl);
 
 /* multicast.c */
-bool name_is_local(const char *name); /* of a checked name: below .local */
 int multicast_put(struct question *question);
 void multicast_patience_over(struct loop_timer *timer, int64_t now); /* what the question's timer does */
 /* One family of a target is known: the other has little time left. */

@@ -62,6 +62,7 @@ struct resolve_config {
     void *user;
 };
 int resolve_start(hawser_context *context, const struct resolve_config *config, struct resolution **ret_resolution);
+bool name_is_local(const char *name);               /* of a checked name: below .local, and so asked for by multicast */
 void resolve_cancel(struct resolution *resolution); /* answers still under way are let in for 1 s, into the cache */
 
 #endif

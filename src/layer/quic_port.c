@@ -108,8 +108,6 @@ static enum udp_first answer_reset(struct udp_port *port, const struct udp_packe
     ngtcp2_cid id;
     ngtcp2_ssize size;
 
-    if (udp_port_quiet(port))
-        return UDP_ANSWERED; /* by silence */
     if (packet->segment < RESET_MIN || gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof random) < 0)
         return UDP_IGNORE;
     ngtcp2_cid_init(&id, packet->data + 1, QUIC_ID_SIZE);

@@ -316,8 +316,7 @@ static void no_longer_told(struct udp_layer *udp)
     udp->first_at = 0;
 }
 
-/* What it owes to the socket that it has, before it has another. */
-static void leave_sockets(struct udp_layer *udp)
+void udp_leave_sockets(struct udp_layer *udp)
 {
     (void)udp_outbox_flush(udp);
     udp_outbox_free(udp);
@@ -333,10 +332,7 @@ int udp_leave_port(struct layer *layer)
 {
     struct udp_layer *udp = udp_of(layer);
 
-    if (!udp->port)
-        return 0;
-    leave_sockets(udp);
-    return udp_port_part(udp);
+    return udp->port ? udp_port_part(udp) : 0;
 }
 
 static void udp_detach(struct layer *layer)
@@ -344,7 +340,7 @@ static void udp_detach(struct layer *layer)
     struct udp_layer *udp = udp_of(layer);
 
     no_longer_told(udp);
-    leave_sockets(udp);
+    udp_leave_sockets(udp);
     udp_inbox_free(udp);
     for (unsigned i = 0; i < udp->socket_count; i++)
         udp_socket_leave(udp->sockets[i]);

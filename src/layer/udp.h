@@ -96,9 +96,9 @@ ssize_t udp_receive_in_place(struct layer *udp, const uint8_t **ret_data);
 bool udp_is_stamped(const struct layer *udp);
 uint64_t udp_last_send(const struct layer *udp);
 /*
- * A peer of a port gets a socket of its own, bound as the port's is and connected, which the system prefers for what its peer
- * sends. What came to the port's and was not read yet is lost, as on any way; a peer whose address changes later is not followed
- * any more. 0, also where it has one; -EOPNOTSUPP: it hears a group; other: what the system said, and nothing changed.
+ * A peer of a port gets a socket of its own (udp_own.c). What came to the port's and was not read yet is lost, as on any way; a
+ * peer whose address changes later is not followed any more. 0, also where it has one; -EOPNOTSUPP: it hears a group; -EAGAIN:
+ * so many left of late that this one has to wait; other: what the system said. Then nothing changed.
  */
 int udp_leave_port(struct layer *udp);
 /* Lets go of the descriptor, unclosed, before the layer is destroyed. -EOPNOTSUPP: it has none of its own. */
@@ -162,9 +162,6 @@ const uint8_t *udp_port_reset_secret(const struct udp_port *port);
 bool udp_port_busy(
     const struct udp_port *port);        /* half of unproven_max is taken: peers have to prove their address first */
 void udp_port_proven(struct layer *udp); /* this peer receives at its address */
-/* A peer left for a socket of its own a moment ago: what it was sent before may still be read here. Who answered that as a
- * stranger's would end a line that lives. */
-bool udp_port_quiet(const struct udp_port *port);
 /* A peer is also told by this id, from whatever address it comes. -EEXIST, -ENOMEM. */
 int udp_port_add_id(struct layer *udp, const uint8_t *id, size_t size);
 void udp_port_remove_id(struct layer *udp, const uint8_t *id, size_t size);

@@ -72,9 +72,8 @@ struct udp_socket_config {
 int udp_socket_new(hawser_context *context, const struct udp_socket_config *config, const struct udp_socket_user *user,
                    void *owner, struct udp_socket **ret_socket, char *reason, size_t reason_size);
 int udp_socket_connect(struct udp_socket *socket, const struct layer_address *remote);
-/* Whether its address and port may be had by others of this user, too (SO_REUSEPORT). */
-bool udp_socket_is_shared(const struct udp_socket *socket);
-int udp_socket_share(struct udp_socket *socket, bool on);
+int udp_socket_bind_device(int fd, const char *interface); /* "": none */
+void udp_socket_prepare(int fd, int family);               /* the options that each of ours has */
 void udp_socket_plain(int fd, int family);
 void udp_socket_close(struct udp_socket *socket);
 int udp_socket_leave(struct udp_socket *socket);                         /* this context's loop */
@@ -164,14 +163,18 @@ bool udp_judges(const struct udp_layer *udp); /* who is above says what an ICMP 
 /* udp.c. For a port: a layer that shares its socket. */
 int udp_make_peer(struct udp_port *port, struct udp_socket *socket, const struct udp_packet *first,
                   struct udp_layer **ret_layer);
+void udp_leave_sockets(struct udp_layer *udp);                      /* what it owes to those that it has */
 void udp_told(struct udp_layer *udp, struct udp_packet *packet);    /* a packet of its peer's came */
 void udp_batch_end(struct udp_layer *udp);                          /* and that was all for now. May destroy it */
 void udp_error(struct udp_layer *udp, const struct udp_said *said); /* may destroy it */
 /* udp_port.c: the layer is going; its peer is somewhere else now */
 void udp_port_forget(struct udp_layer *udp);
 void udp_port_moved(struct udp_layer *udp, const struct layer_address *remote);
-/* A socket as the port's, connected to this peer: on success it is the layer's only one, and the port knows the peer no more. */
-int udp_port_part(struct udp_layer *udp);
+int udp_port_part(struct udp_layer *udp); /* as udp_leave_port() */
+
+/* udp_own.c: a socket beside that of a port, with a peer's two addresses. -EADDRNOTAVAIL: the system would not send from there. */
+int udp_own_socket_new(struct udp_layer *udp, struct udp_socket *ports, const char *interface,
+                       struct udp_socket **ret_socket);
 
 /* udp_box.c */
 int udp_inbox_add(struct udp_layer *udp, const struct udp_packet *packet, size_t from);

@@ -14,7 +14,8 @@
 #include "security/security.h"
 
 #define KEY_SIZE 24
-#define QUIET 1000000 /* microseconds: what came before the peer's own socket was there has been read by then */
+#define LEFT_KEPT 1000000 /* microseconds: what came before the peer's own socket was there has been read by then */
+#define LEFT_MAX 32       /* peers that leave in that time */
 
 struct udp_peer {
     RB_ENTRY(udp_peer) by_address;
@@ -46,8 +47,12 @@ struct udp_port {
     struct udp_peer *last; /* who had the last datagram: mostly it has the next one too */
     unsigned references;   /* the listener's, each peer's, and whoever is in the middle of telling */
     unsigned unproven;
-    uint64_t dropped;    /* datagrams of those for whom there was no room */
-    int64_t quiet_until; /* a peer left: udp_port_quiet() */
+    uint64_t dropped; /* datagrams of those for whom there was no room */
+    struct left {
+        struct layer_address remote;
+        int64_t until;
+    } left[LEFT_MAX];   /* for sockets of their own */
+    int64_t left_until; /* the latest; 0: none ever did */
     bool paused, closed;
     uint8_t secret[32], reset_secret[32];
     const struct udp_protocol *protocols[]; /* the config's: peers outlive the listener that had it */
@@ -217,59 +222,53 @@ void udp_port_forget(struct udp_layer *udp)
     port_unref(port);
 }
 
-/* Bound as the port's, which is shared for that moment, and connected. Until it is connected it may get what others send: that is
- * lost, as on any way. */
-static int make_own_socket(struct udp_layer *udp, struct udp_socket **ret_socket)
+/* What came before the peer's own socket was there is still read here, and is nobody's: who took it for a stranger's would reset
+ * a line that lives, or begin another. */
+static bool has_just_left(const struct udp_port *port, const struct layer_address *remote)
 {
-    struct udp_port *port = udp->port;
-    const struct udp_socket_config config = {
-        .local = &udp->local,
-        .interface = port->config.interface,
-        .family = port->socket->family,
-        .fd = -1,
-        .listens = true,
-        .reuse_port = true,
-        .timestamps = port->config.timestamps,
-    };
-    const bool shared = udp_socket_is_shared(port->socket);
-    char reason[200] = "";
-    int r = shared ? 0 : udp_socket_share(port->socket, true);
+    int64_t now;
 
-    if (r == 0)
-        r = udp_socket_new(udp->layer.context, &config, &udp_own_socket, udp, ret_socket, reason, sizeof reason);
-    if (!shared)
-        (void)udp_socket_share(port->socket, false);
-    if (r == 0 && (r = udp_socket_connect(*ret_socket, &udp->remote)) < 0)
-        udp_socket_close(*ret_socket);
-    if (r < 0)
-        loop_log(udp->layer.context, HAWSER_LOG_DEBUG, "udp: no socket of its own for a peer: %s",
-                 *reason ? reason : hawser_strerror(r));
-    return r;
+    if (port->left_until == 0 || (now = loop_clock()) >= port->left_until)
+        return false;
+    for (unsigned i = 0; i < LEFT_MAX; i++)
+        if (port->left[i].until > now && udp_same_address(&port->left[i].remote, remote))
+            return true;
+    return false;
+}
+
+static struct left *left_place(struct udp_port *port)
+{
+    int64_t now = loop_clock();
+
+    for (unsigned i = 0; i < LEFT_MAX; i++)
+        if (port->left[i].until <= now)
+            return &port->left[i];
+    return NULL;
 }
 
 int udp_port_part(struct udp_layer *udp)
 {
     struct udp_port *port = udp->port;
+    struct left *left = left_place(port);
     struct udp_socket *own;
     int r;
 
     if (port->config.group || udp_is_any(&udp->local) || udp_is_group(&udp->local))
         return -EOPNOTSUPP;
-    r = make_own_socket(udp, &own);
+    if (!left)
+        return -EAGAIN;
+    r = udp_own_socket_new(udp, port->socket, port->config.interface, &own);
     if (r < 0)
         return r;
-    port->quiet_until = loop_clock() + QUIET;
+    *left = (struct left){.remote = udp->remote, .until = loop_clock() + LEFT_KEPT};
+    port->left_until = left->until;
+    udp_leave_sockets(udp);
     udp_port_forget(udp);
     udp->port = NULL;
     udp->sockets[0] = own;
     udp->local = own->local;
     udp->mtu = 0;
     return 0;
-}
-
-bool udp_port_quiet(const struct udp_port *port)
-{
-    return loop_clock() < port->quiet_until;
 }
 
 static struct udp_layer *new_peer(struct udp_port *port, const struct udp_protocol *protocol,
@@ -342,7 +341,7 @@ static void tell_stranger(struct udp_port *port, struct udp_packet *packet)
 {
     uint8_t first_byte = packet->size ? packet->data[0] : 0;
 
-    if (port->paused || port->closed)
+    if (port->paused || port->closed || has_just_left(port, &packet->remote))
         return;
     for (unsigned i = 0; port->config.protocols[i]; i++) {
         const struct udp_protocol *protocol = port->config.protocols[i];

@@ -84,7 +84,7 @@ static void set_family(int fd, int family)
 }
 
 /* Nothing of this has to be: a system without it gives datagrams one by one, unmarked. */
-static void set_common(int fd, int family)
+void udp_socket_prepare(int fd, int family)
 {
     switch_on(fd, SOL_UDP, UDP_GRO, 1);
     switch_on(fd, SOL_SOCKET, SO_RCVBUF, BUFFER);
@@ -108,7 +108,7 @@ void udp_socket_plain(int fd, int family)
     switch_on(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT);
 }
 
-static int bind_device(int fd, const char *interface)
+int udp_socket_bind_device(int fd, const char *interface)
 {
     if (!interface || !*interface)
         return 0;
@@ -140,7 +140,7 @@ static int make_descriptor(const struct udp_socket_config *config, char *reason,
         snprintf(reason, reason_size, "cannot make a socket: %s", hawser_strerror(r));
         return r;
     }
-    r = bind_device(fd, config->interface);
+    r = udp_socket_bind_device(fd, config->interface);
     if (r < 0)
         snprintf(reason, reason_size, "cannot use the interface %s: %s", config->interface, hawser_strerror(r));
     if (r == 0 && (r = bind_local(fd, config)) < 0)
@@ -260,8 +260,13 @@ int udp_socket_new(hawser_context *context, const struct udp_socket_config *conf
 
     if (!socket)
         return -ENOMEM;
-    *socket = (struct udp_socket){
-        .context = context, .user = user, .owner = owner, .references = 1, .writable = true, .family = config->family};
+    *socket = (struct udp_socket){.context = context,
+                                  .io.fd = -1,
+                                  .user = user,
+                                  .owner = owner,
+                                  .references = 1,
+                                  .writable = true,
+                                  .family = config->family};
     list_init(&socket->blocked);
     loop_deferred_init(&socket->more, on_more);
     fd = config->fd >= 0 ? take_descriptor(config->fd, &socket->family, reason, reason_size)
@@ -270,7 +275,7 @@ int udp_socket_new(hawser_context *context, const struct udp_socket_config *conf
         free(socket);
         return fd;
     }
-    set_common(fd, socket->family);
+    udp_socket_prepare(fd, socket->family);
     r = loop_io_add(context, &socket->io, fd, EPOLLIN | EPOLLOUT, on_ready);
     if (r == 0) {
         note_local(socket);
@@ -295,21 +300,6 @@ int udp_socket_connect(struct udp_socket *socket, const struct layer_address *re
     socket->connected = true;
     note_local(socket);
     return 0;
-}
-
-bool udp_socket_is_shared(const struct udp_socket *socket)
-{
-    int value = 0;
-    socklen_t size = sizeof value;
-
-    return getsockopt(socket->io.fd, SOL_SOCKET, SO_REUSEPORT, &value, &size) == 0 && value;
-}
-
-int udp_socket_share(struct udp_socket *socket, bool on)
-{
-    const int value = on;
-
-    return setsockopt(socket->io.fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof value) < 0 ? -errno : 0;
 }
 
 int udp_socket_leave(struct udp_socket *socket)

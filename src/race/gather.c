@@ -42,7 +42,7 @@ static unsigned penalty_of(const struct attempt *attempt)
     char address[TEXT_MAX] = "";
     const struct history_key key = {attempt->choice.network, e->sources[attempt->endpoint].service, address, NULL};
 
-    if (attempt->place->round != e->sources[attempt->place->source].told)
+    if (attempt->place->round < e->sources[attempt->place->source].told)
         return PENALTY;
     if (!e->history_read)
         return 0;
@@ -118,6 +118,12 @@ static void attempt_enter(struct attempt *attempt)
         attempt_skip(attempt, r, r == -E2BIG ? "there are too many candidates" : hawser_strerror(r));
 }
 
+/* What was in its way may have passed: its interface was away, or its name did not lead there. */
+static bool may_be_tried_again(const struct attempt *attempt)
+{
+    return attempt->over && (attempt->code == -ENETDOWN || attempt->code == -HAWSER_ERESOLVE);
+}
+
 static bool attempt_exists(const struct establish *e, const struct place *place, const struct plan *plan,
                            unsigned endpoint, const struct path_choice *choice)
 {
@@ -128,7 +134,7 @@ static bool attempt_exists(const struct establish *e, const struct place *place,
             attempt->place->found.address.size == place->found.address.size &&
             memcmp(&attempt->place->found.address.address, &place->found.address.address, place->found.address.size) ==
                 0 &&
-            !(attempt->over && attempt->code == -ENETDOWN))
+            !may_be_tried_again(attempt))
             return true;
     }
     return false;
@@ -255,6 +261,7 @@ static void place_put(struct establish *e, const struct found *found, unsigned s
     if (place) { /* two records may name one address: the better one counts */
         if (place->gone || found->rank < place->found.rank)
             place->found = *found;
+        place->fresh |= place->gone;
         place->gone = false;
         return;
     }
@@ -263,6 +270,7 @@ static void place_put(struct establish *e, const struct found *found, unsigned s
     place->found = *found;
     place->source = source;
     place->round = e->sources[source].round;
+    place->fresh = true;
     place_choose(e, place);
     e->places[e->place_count++] = place;
 }
@@ -326,8 +334,11 @@ static void places_add(struct establish *e, const struct found *found, size_t co
         place_put(e, &found[i], source);
     e->sources[source].found |= e->place_count > before;
     places_sort(e);
-    for (unsigned i = before; i < e->place_count; i++)
-        place_enter(e, e->places[i]);
+    for (unsigned i = 0; i < e->place_count; i++) {
+        if (e->places[i]->fresh)
+            place_enter(e, e->places[i]);
+        e->places[i]->fresh = false;
+    }
     if (e->place_count > 0)
         history_begin(e);
     rank_again(e);
@@ -483,6 +494,7 @@ static int source_resolve(struct establish *e, struct source *source)
         history_prepare(e->history, source->service); /* on the worker, while the name servers are asked */
     if (!source->proxy && !list_linked(&e->history_user.link) && !history_ready(e->history, source->service))
         history_join(e->history, &e->history_user);
+    source->asked_at = establish_now(e);
     source->waiting = (families ? families : RACE_V6 | RACE_V4) | (config.https ? RACE_SERVICE : 0u);
     race_ask(e->race, source->waiting);
     r = resolve_start(e->context, &config, &source->resolution);

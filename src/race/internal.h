@@ -60,7 +60,9 @@ struct source {
     unsigned held;                 /* of them those answered, and not told to the race yet */
     bool found;                    /* at least one address */
     bool named;                    /* it is looked up; renew.c: */
-    unsigned round, told;          /* the look-up that is under way, and the newest that told addresses */
+    bool heard;                    /* the look-up that is under way told addresses */
+    unsigned round, told;          /* its number, and that of the newest that told some and is over */
+    int64_t asked_at;
 };
 
 /* An address that was found. gather.c */
@@ -68,6 +70,7 @@ struct place {
     struct found found;
     unsigned source;
     bool gone;           /* the records no longer say it */
+    bool fresh;          /* they say it since a moment ago: it is no candidate yet */
     unsigned round;      /* the last look-up that told it */
     unsigned preference; /* RFC 6724: lower first */
     size_t choice_count;

@@ -6,6 +6,7 @@
 #include "race/internal.h"
 
 #define RENEW_MOST 4000000 /* microseconds between two look-ups, at most */
+#define MULTICAST_LEAST 1000000
 
 /* An answer without addresses, or none, says nothing of those that we have. */
 static void on_answer(void *user, const struct resolve_answer *answer)
@@ -13,14 +14,33 @@ static void on_answer(void *user, const struct resolve_answer *answer)
     struct source *source = user;
     struct establish *e = source->establish;
 
-    if (answer->last)
+    source->heard |= answer->found_count > 0;
+    if (answer->last) {
         source->resolution = NULL;
-    if (e->decided)
-        return;
-    if (answer->found_count > 0)
-        source->told = source->round;
-    if (gather_answer(source, answer))
+        if (source->heard)
+            source->told = source->round;
+    }
+    if (!e->decided && gather_answer(source, answer))
         establish_wake(e);
+}
+
+/* Who asks by multicast asks once a second at most (RFC 6762 section 5.2). */
+static bool is_due(const struct source *source, int64_t now)
+{
+    return source->named && !source->resolution &&
+           (!name_is_local(source->host) || now - source->asked_at >= MULTICAST_LEAST);
+}
+
+static void ask(struct establish *e, struct source *source, int64_t now)
+{
+    struct resolve_config question = gather_question(source, on_answer);
+
+    if (question.timeout_us <= 0 || question.timeout_us > RENEW_MOST)
+        question.timeout_us = RENEW_MOST; /* it shall not keep others from being asked */
+    source->round++;
+    source->heard = false;
+    source->asked_at = now;
+    (void)resolve_start(e->context, &question, &source->resolution); /* else the next time */
 }
 
 static void arm(struct establish *e)
@@ -33,18 +53,11 @@ static void on_time(struct loop_timer *timer, int64_t now)
 {
     struct establish *e = container_of(timer, struct establish, renew);
 
-    (void)now;
     if (e->decided)
         return;
-    for (unsigned i = 0; i < e->source_count; i++) {
-        struct source *source = &e->sources[i];
-        const struct resolve_config question = gather_question(source, on_answer);
-
-        if (!source->named || source->resolution)
-            continue;
-        source->round++;
-        (void)resolve_start(e->context, &question, &source->resolution); /* else the next time */
-    }
+    for (unsigned i = 0; i < e->source_count; i++)
+        if (is_due(&e->sources[i], now))
+            ask(e, &e->sources[i], now);
     arm(e);
 }
 

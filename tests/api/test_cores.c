@@ -441,12 +441,12 @@ static void a_strand_of_dtls_goes_over(void **state)
 }
 
 /* A UDP socket at 127.0.0.2 for a listener, whose address no other gets: another one, which came after it and hears only itself,
- * shares it with nobody. */
+ * shares it with nobody who comes later. */
 static int socket_without_another(int *ret_blocker)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000002)};
     socklen_t size = sizeof at;
-    const int on = 1;
+    const int on = 1, off = 0;
     int fds[2];
 
     for (unsigned i = 0; i < 2; i++) {
@@ -456,6 +456,7 @@ static int socket_without_another(int *ret_blocker)
         assert_int_equal(getsockname(fds[i], (struct sockaddr *)&at, &size), 0);
     }
     assert_int_equal(connect(fds[1], (struct sockaddr *)&at, size), 0);
+    assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_REUSEADDR, &off, sizeof off), 0);
     *ret_blocker = fds[1];
     return fds[0];
 }
