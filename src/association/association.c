@@ -141,6 +141,8 @@ static void association_fire(struct loop_timer *timer, int64_t now)
 static void association_strandless(hawser_association *association, const struct strand *last)
 {
     association->strandless = false;
+    if (association->stranded) /* it went ahead in vain: nothing is new */
+        return;
     if (association->established && association->told && association->has_secret &&
         (session_peer_hello(association->session) || last->code == -ECANCELED))
         weave_stranded(association, last->code, last->reason);
@@ -195,7 +197,7 @@ static void association_work(struct loop_deferred *deferred)
     for (struct list *at = association->strands.next; at != &association->strands; at = at->next) {
         struct strand *strand = container_of(at, struct strand, link);
 
-        if (strand->readable && strand->secured)
+        if (strand->readable && strand->secured && !strand->ahead)
             strand_read(strand);
         strand_write(strand);
     }

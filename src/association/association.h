@@ -120,6 +120,7 @@ struct strand {
     bool dead;               /* to be taken apart in the next work */
     bool shut;               /* the peer was told that no more comes */
     bool hushed;             /* no unit of the session's goes before one of the peer's came */
+    bool ahead;              /* join.c: the session's words follow our JOIN, and its answer is still to come */
     bool stopped;            /* its interface has no carrier */
     bool preferred, avoided; /* by the program: strand_use.c */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Joining. Nothing else is said on the strand before the answer to the word; so on strands of units, which may overtake each
- * other, the acceptor is hushed until the session's own words come.
+ * Joining. On strands of units, which may overtake each other, nothing else is said before the answer to the word; and then the
+ * acceptor is hushed until the session's own words come. Over bytes they may follow the opener's word at once.
  */
 #include "association/join.h"
 #include "association/trace.h"
@@ -120,7 +120,8 @@ static void joining_begins(struct strand *strand)
 
 int64_t join_late(struct strand *strand)
 {
-    if (!strand->join_until || strand->secured || strand->dead) /* a listener's child has a deadline of its own */
+    if (!strand->join_until || (strand->secured && !strand->ahead) ||
+        strand->dead) /* a listener's child has a deadline of its own */
         return NEVER;
     if (association_now(strand->association) < strand->join_until)
         return strand->join_until;
@@ -186,17 +187,26 @@ static int say(struct strand *strand)
 
 /* ------------------------------------------------------------------------------------------------------- entering */
 
+/* The session may use it. Dead: it has no place for it, or no such number; then the line is as it was. */
+static void hand_to_session(struct strand *strand)
+{
+    strand->number = strand->joining->word.number;
+    strand_tune(strand);
+    strand_secured(strand, true);
+}
+
 static void join_enter(struct strand *strand)
 {
     hawser_association *association = strand->association;
 
-    strand->number = strand->joining->word.number;
     strand->hushed = strand->joining->part == JOINING_ANSWERS && strand->top->type->units;
+    if (!strand->ahead)
+        hand_to_session(strand);
+    strand->ahead = false;
+    strand->readable = true; /* what came with the answer */
     if (!strand->hushed)
         joining_free(strand);
-    strand_tune(strand);
-    strand_secured(strand, true);
-    if (strand->dead) /* the session has no place for it, or no such number: the line is without a strand still */
+    if (strand->dead)
         return;
     properties_share(association);
     trace_join(association, strand, "joined", "");
@@ -240,6 +250,18 @@ void join_fate(struct strand *strand, const struct layer_fate *fate)
 
 /* --------------------------------------------------------------------------------------------------------- opener */
 
+/*
+ * A line that has no other strand does not wait for the answer, which spares it a round trip: who showed the peer's own key may have
+ * what comes next. What somebody got who then turns us away goes out again elsewhere, as when any strand dies. A peer that said
+ * that it moves may have told others what it had.
+ */
+static bool may_go_ahead(const struct strand *strand, const struct layer_peer *peer)
+{
+    const hawser_association *association = strand->association;
+
+    return association->stranded && !association->peer_leaves && *peer->key_name && !strand->top->type->units;
+}
+
 int join_ask(struct strand *strand)
 {
     hawser_association *association = strand->association;
@@ -262,6 +284,10 @@ int join_ask(struct strand *strand)
         return r;
     joining->said_size = join_write(&joining->word, joining->said);
     r = say(strand);
+    if (r == 0 && may_go_ahead(strand, &peer)) {
+        strand->ahead = true;
+        hand_to_session(strand);
+    }
     return r == -EAGAIN ? 0 : r;
 }
 
@@ -306,10 +332,10 @@ static void answer_heard(struct strand *strand)
     answer_judge(strand, &answer);
 }
 
-/* Exactly the answer is read: what follows it is the session's. Its type, its size in one or two bytes, and all of that. */
-static ssize_t hear_bytes(struct strand *strand)
+/* Exactly the word is read: what follows it is the session's. Its type, its size in one or two bytes, and all of that. */
+size_t join_wants(const struct strand *strand)
 {
-    struct joining *joining = strand->joining;
+    const struct joining *joining = strand->joining;
     const uint8_t *heard = joining->heard, *body;
     uint64_t size = 0;
     size_t want = 3; /* the shortest one */
@@ -321,7 +347,14 @@ static ssize_t hear_bytes(struct strand *strand)
         want = JOIN_WORD_MAX;
     if (joining->heard_size >= want)
         want = JOIN_WORD_MAX;
-    return strand->top->type->receive(strand->top, joining->heard + joining->heard_size, want - joining->heard_size);
+    return want - joining->heard_size;
+}
+
+static ssize_t hear_bytes(struct strand *strand)
+{
+    struct joining *joining = strand->joining;
+
+    return strand->top->type->receive(strand->top, joining->heard + joining->heard_size, join_wants(strand));
 }
 
 static ssize_t hear_unit(struct strand *strand)
@@ -352,7 +385,7 @@ static void hear_answer(struct strand *strand)
     struct joining *joining = strand->joining;
     ssize_t n = 1;
 
-    while (n > 0 && strand->joining == joining && !strand->dead && !strand->secured) {
+    while (n > 0 && strand->joining == joining && !strand->dead && (!strand->secured || strand->ahead)) {
         n = strand->top->type->units ? hear_unit(strand) : hear_bytes(strand);
         if (n == 0) {
             strand_lost(strand, -HAWSER_ELOST, "the peer closed the connection instead of answering JOIN");

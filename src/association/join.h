@@ -29,6 +29,7 @@ void join_fate(struct strand *strand, const struct layer_fate *fate);
  * strand goes over to its association, or is answered and dropped, or more is awaited; the child has nothing left to do
  * with them. join_heard(): false when the strand is not the child's any more, and may be another thread's.
  */
+size_t join_wants(const struct strand *strand); /* over bytes: how many more to read at most, once it has begun */
 bool join_begins(const struct strand *strand, const uint8_t *bytes, size_t size);
 bool join_heard(hawser_association *child, struct strand *strand, const uint8_t *bytes, size_t size);
 

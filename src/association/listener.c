@@ -399,27 +399,24 @@ static void listener_first_unit(hawser_association *child, struct strand *strand
     }
 }
 
+/* Byte by byte, so to speak: what follows a JOIN is to be read by its association. */
 static void listener_first_bytes(hawser_association *child, struct strand *strand)
 {
-    size_t size;
-    uint8_t *scratch = loop_scratch(child->context, &size) + PULL_SIZE;
+    uint8_t bytes[JOIN_WORD_MAX];
 
     while (is_still(child, strand)) {
-        ssize_t n = strand->top->type->receive(strand->top, scratch, size - PULL_SIZE);
+        ssize_t n = strand->top->type->receive(strand->top, bytes, strand->joining ? join_wants(strand) : 1);
 
         if (n == -EAGAIN)
             return;
         if (n <= 0) {
             listener_unheard(child, strand, (int)n);
-        } else if (join_begins(strand, scratch, (size_t)n)) {
-            if (!join_heard(child, strand, scratch, (size_t)n))
+        } else if (join_begins(strand, bytes, (size_t)n)) {
+            if (!join_heard(child, strand, bytes, (size_t)n))
                 return;
         } else {
-            if (listener_own(child, strand)) {
-                batch_open(child->all, scratch, size - PULL_SIZE);
-                (void)session_received(strand->session, scratch, (size_t)n, false, loop_now(child->context));
-                batch_flush(child->all);
-            }
+            if (listener_own(child, strand)) /* and the rest is read as ever */
+                (void)session_received(strand->session, bytes, (size_t)n, false, loop_now(child->context));
             return;
         }
     }

@@ -27,7 +27,7 @@ static void strand_ready(struct layer *layer, unsigned ready)
         strand->blocked = false;
     if (ready & LAYER_READABLE)
         strand->readable = true;
-    if (strand->secured)
+    if (strand->secured && !strand->ahead)
         strand_read(strand);
     else if (association->established)
         join_progress(strand);

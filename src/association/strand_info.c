@@ -110,9 +110,9 @@ hawser_strand_state strand_state(const struct strand *strand)
 
     if (strand->session)
         session_strand_get(strand->session, &state);
-    return strand->dead       ? HAWSER_STRAND_CLOSED
-           : !strand->secured ? HAWSER_STRAND_OPENING
-           : state.suspected  ? HAWSER_STRAND_SUSPECTED
+    return strand->dead                        ? HAWSER_STRAND_CLOSED
+           : !strand->secured || strand->ahead ? HAWSER_STRAND_OPENING
+           : state.suspected                   ? HAWSER_STRAND_SUSPECTED
            : state.standby || (strand->session && !state.carries && !strand->association->ended) ? HAWSER_STRAND_STANDBY
                                                                                                  : HAWSER_STRAND_ACTIVE;
 }

@@ -388,9 +388,12 @@ static int64_t work_due(const struct weave *weave)
 
 bool weave_joining(const hawser_association *association)
 {
-    for (const struct list *at = association->strands.next; at != &association->strands; at = at->next)
-        if (!container_of(at, struct strand, link)->dead && !container_of(at, struct strand, link)->session)
+    for (const struct list *at = association->strands.next; at != &association->strands; at = at->next) {
+        const struct strand *strand = container_of(at, struct strand, link);
+
+        if (!strand->dead && (!strand->session || strand->ahead))
             return true;
+    }
     return false;
 }
 

@@ -6,6 +6,7 @@
  * stalls no other; one identity is used by several processes. (S1.2, S1.14, S1.20, S1.30)
  */
 #include "api.h"
+#include "strands.h"
 
 #include <netinet/in.h>
 #include <poll.h>
@@ -140,16 +141,6 @@ static void host_listen(struct host *host, struct world *world, hawser_shared *s
 static void host_start(struct host *host)
 {
     assert_int_equal(pthread_create(&host->thread, NULL, host_run, host), 0);
-}
-
-static unsigned standing(hawser_association *line)
-{
-    hawser_strand_info info;
-    unsigned count = 0;
-
-    for (unsigned i = 0; hawser_association_strand(line, i, &info) == 0; i++)
-        count += info.state == HAWSER_STRAND_ACTIVE || info.state == HAWSER_STRAND_STANDBY;
-    return count;
 }
 
 static void count_host(void *user)

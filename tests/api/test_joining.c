@@ -7,7 +7,7 @@
 
 #include "hand.h"
 
-enum { HELLO = 1, PING = 0x0b, JOIN = 0x0f, ANSWER = 0x10 };
+enum { HELLO = 1, PING = 0x0b, PONG = 0x0c, JOIN = 0x0f, ANSWER = 0x10 };
 enum { TAKEN, UNKNOWN, STALE, FULL };
 
 static const uint8_t nonce[16] = {'j', 'o', 'i', 'n', 'i', 'n', 'g'};
@@ -253,13 +253,77 @@ static void a_line_that_is_closed_is_unknown(void **state)
     hand_close(&opener.first);
 }
 
+/* Reads frames, with sizes in one or two bytes, until one of that type comes; its body. */
+static void hear_frame(struct hand *hand, uint8_t type, uint8_t *body, size_t size)
+{
+    for (;;) {
+        uint8_t head[3], left[512];
+        size_t length;
+
+        assert_int_equal(hand_hear(hand, head, 2), 2);
+        length = head[1];
+        if (length & 0x40) {
+            assert_int_equal(hand_hear(hand, head + 2, 1), 1);
+            length = (length & 0x3f) << 8 | head[2];
+        }
+        assert_in_range(length, head[0] == type ? size : 0, sizeof left);
+        for (size_t at = 0, n; at < length; at += n)
+            assert_true((n = hand_hear(hand, left + at, length - at)) > 0);
+        if (head[0] == type) {
+            memcpy(body, left, size);
+            return;
+        }
+    }
+}
+
+/* Over bytes the opener may go on behind its word, in the same record or later. */
+static void what_follows_the_word_is_the_sessions(void **state)
+{
+    struct world *world = *state;
+    struct opener opener;
+    struct hand second;
+    uint8_t frame[52 + 3] = {[52] = PING, 1, 7}, stamp = 0;
+
+    open_line(&opener, world);
+    hand_connect(&second, world);
+    join_frame(frame, opener.secret, &second, 1, 0);
+    hand_say(&second, frame, sizeof frame);
+    assert_int_equal(answered(&second, opener.secret, 1, 0), TAKEN);
+    hear_frame(&second, PONG, &stamp, 1);
+    assert_int_equal(stamp, 7);
+    assert_int_equal(strands(world->server.line), 2);
+    hand_close(&second);
+    hand_close(&opener.first);
+}
+
+/* And whom it does not suit hears so, whatever he said behind it. */
+static void who_went_on_in_vain_hears_it(void **state)
+{
+    struct world *world = *state;
+    struct opener opener;
+    struct hand second;
+    uint8_t frame[52], wrong[32] = {0};
+    static const uint8_t more[16000];
+
+    open_line(&opener, world);
+    hand_connect(&second, world);
+    join_frame(frame, wrong, &second, 1, 0);
+    hand_say(&second, frame, sizeof frame);
+    for (unsigned i = 0; i < 4; i++)
+        hand_say(&second, more, sizeof more);
+    assert_int_equal(answered(&second, opener.secret, 1, 0), UNKNOWN);
+    assert_int_equal(strands(world->server.line), 1);
+    assert_false(world->server.closed);
+    hand_close(&second);
+    hand_close(&opener.first);
+}
+
 static void what_is_malformed_costs_the_strand_alone(void **state)
 {
     static const uint8_t words[][8] = {{JOIN, 1, 0}, {JOIN, 0x7f, 0xff}, {JOIN, 0xff, 0xff, 0xff, 0xff}};
     struct world *world = *state;
     struct opener opener;
     struct hand second;
-    uint8_t frame[64] = {0};
 
     open_line(&opener, world);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -268,11 +332,6 @@ static void what_is_malformed_costs_the_strand_alone(void **state)
         assert_int_equal(answered(&second, opener.secret, 1, 0), 99);
         hand_close(&second);
     }
-    hand_connect(&second, world); /* more than the word before the answer */
-    join_frame(frame, opener.secret, &second, 1, 0);
-    hand_say(&second, frame, 53);
-    assert_int_equal(answered(&second, opener.secret, 1, 0), 99);
-    hand_close(&second);
     assert_int_equal(strands(world->server.line), 1);
     assert_false(world->server.closed);
     hand_close(&opener.first);
@@ -289,6 +348,8 @@ int main(void)
         api_test(there_are_eight_at_most),
         api_test(a_strand_that_cannot_be_had_keeps_no_line),
         api_test(a_line_that_is_closed_is_unknown),
+        api_test(what_follows_the_word_is_the_sessions),
+        api_test(who_went_on_in_vain_hears_it),
         api_test(what_is_malformed_costs_the_strand_alone),
     };
 

@@ -3,6 +3,7 @@
  * Proves that properties are honoured: each that can be set does what docs/properties.md says of it, on real lines, seen from
  * the other end or asked of the kernel.
  */
+#include "strands.h"
 #include "wish.h"
 
 /* ---------------------------------------------------------------------------------------------------------- messages */
@@ -297,16 +298,6 @@ static void a_rate_is_kept_to(void **state)
     fast = time_to_send(world, 400000);
     assert_true(fast < slow);
     finish(world);
-}
-
-static unsigned standing(hawser_association *line)
-{
-    hawser_strand_info info;
-    unsigned count = 0;
-
-    for (unsigned i = 0; hawser_association_strand(line, i, &info) == 0; i++)
-        count += info.state == HAWSER_STRAND_ACTIVE || info.state == HAWSER_STRAND_STANDBY;
-    return count;
 }
 
 /* The rate is the line's, however many strands it has. */

@@ -5,6 +5,7 @@
  * peer that does not know it any more says so. (S1.2, S2.22, S2.23, S3.10, S3.11)
  */
 #include "numbers.h"
+#include "strands.h"
 
 /* ------------------------------------------------------------------------------------------------------ the two ends */
 
@@ -39,34 +40,11 @@ static void second_end(struct second *second)
     second->listener = hawser_association_unref(second->listener);
 }
 
-static unsigned strands_in(hawser_association *line, hawser_strand_state state)
-{
-    hawser_strand_info info;
-    unsigned count = 0;
-
-    for (unsigned i = 0; hawser_association_strand(line, i, &info) == 0; i++)
-        count += info.state == state;
-    return count;
-}
-
-static unsigned standing(hawser_association *line)
-{
-    return strands_in(line, HAWSER_STRAND_ACTIVE) + strands_in(line, HAWSER_STRAND_STANDBY);
-}
-
 static void connected(struct world *world, unsigned strands)
 {
     until(world,
           world->client.seen[HAWSER_ESTABLISHED] && world->server.line && world->server.seen[HAWSER_ESTABLISHED]);
     until(world, standing(world->client.line) == strands && standing(world->server.line) == strands);
-}
-
-static unsigned id_of(hawser_association *line, unsigned index)
-{
-    hawser_strand_info info;
-
-    assert_int_equal(hawser_association_strand(line, index, &info), 0);
-    return info.id;
 }
 
 /* --------------------------------------------------------------------------------------------------------- several */
@@ -550,6 +528,26 @@ static void a_join_that_nobody_answers_is_given_up(void **state)
     check_came(world, 20);
 }
 
+/* A line without a strand waits for a handshake, and not for another round trip: what it has to say follows the JOIN. Over units
+ * it could overtake that, and waits. */
+static void a_line_without_a_strand_waits_for_no_answer(void **state)
+{
+    static uint8_t payload[50000];
+    struct world *world = *state;
+
+    world_connect(world);
+    assert_int_equal(hawser_association_close_strand(world->client.line, id_of(world->client.line, 0)), 0);
+    assert_int_equal(hawser_send(world->client.line, payload, sizeof payload, NULL, NULL), 0);
+    until(world, strands_in(world->client.line, HAWSER_STRAND_OPENING) == 1);
+    /* From here on the peer is not dispatched, and so does not answer. */
+    until_client(world, info_of(world->client.line, 0).bytes_sent > sizeof payload);
+    assert_int_equal(strands_in(world->client.line, HAWSER_STRAND_OPENING), 1);
+    assert_int_equal(world->client.settled, 0);
+    until(world, world->client.settled == 1 && standing(world->client.line) == 1);
+    assert_int_equal(world->client.outcomes[0].kind, HAWSER_ACKED);
+    assert_int_equal(world->server.received_count, 1);
+}
+
 /* ------------------------------------------------------------------------------------------------------- refusals */
 
 static void paths_are_checked(void **state)
@@ -590,6 +588,7 @@ int main(void)
         api_test(an_address_that_is_not_one_keeps_no_other_away),
         api_test(all_strands_leave_from_where_the_program_said),
         api_test(a_join_that_nobody_answers_is_given_up),
+        api_test(a_line_without_a_strand_waits_for_no_answer),
         api_test(paths_are_checked),
     };
 
