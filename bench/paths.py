@@ -124,7 +124,6 @@ class Bench:
             if event == "no-udp":  # nothing to strands over TCP: part_mixed()
                 continue
             quick = event in ("reset", "address", "device")
-            peers = self.row("stall", f"{event}, MPTCP alone", "ms")
             for policy in ("aggregate", "interactive", "handover"):
                 stack = "tls/tcp" if event == "reset" else None
                 aim = 60 if quick else 300 if policy == "handover" else 150
@@ -132,9 +131,7 @@ class Bench:
                 for _ in range(self.conf.runs):
                     row.add(self.measured(row.failed, lambda done: t.stall(t.hawser(policy, stack), event, done)),
                             self.measured(row.peer_failed, lambda done: t.stall(t.MPTCP, event, done)))
-                peers.runs += row.peer
                 self.told(row)
-            self.told(peers)
 
     def part_mixed(self):
         """One strand of each of two transports: the loss of UDP altogether, or of a path, costs the same."""
